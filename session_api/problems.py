@@ -1,0 +1,110 @@
+"""The one translation of failures into HTTP answers: every error, whoever raised it, leaves in one shape."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from . import render
+from .errors import (
+    Conflict,
+    DatabaseUnavailable,
+    Details,
+    Failure,
+    Invalid,
+    NotFound,
+    NotModified,
+    PreconditionFailed,
+)
+
+STATUS: dict[type[Failure], tuple[int, str]] = {
+    Invalid: (400, "ValidationError"),
+    NotFound: (404, "NotFoundError"),
+    Conflict: (409, "ConflictError"),
+    PreconditionFailed: (412, "PreconditionFailed"),
+    DatabaseUnavailable: (503, "DatabaseUnavailable"),
+}
+
+_HTTP = {
+    400: ("ValidationError", "The request could not be read."),
+    401: ("AuthenticationError", "A valid key is needed."),
+    403: ("AuthorizationError", "The key does not allow this."),
+    404: ("NotFoundError", "There is no such route."),
+    405: ("MethodNotAllowed", "The route does not know this method."),
+    406: ("NotAcceptable", "Answers are application/json; the Accept header must allow it."),
+    413: ("PayloadTooLarge", "The body is larger than this service accepts."),
+    415: ("UnsupportedMediaType", "The body must be application/json, not compressed."),
+}
+
+
+class InvalidPath(HTTPException):
+    """Carries a failure out of a URL converter, which werkzeug lets only its own exceptions leave."""
+
+    code = 400
+
+    def __init__(self, failure: Invalid) -> None:
+        super().__init__()
+        self.failure = failure
+
+
+def init_app(app: Flask) -> None:
+    """To be called after flask-smorest, whose handler for HTTPException would win otherwise."""
+    app.register_error_handler(Failure, _failure)
+    app.register_error_handler(NotModified, _not_modified)
+    app.register_error_handler(InvalidPath, lambda error: _failure(error.failure))
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _defect)
+
+
+def _failure(error: Failure) -> Response:
+    g.failure = error
+    status, name = next(known for kind, known in STATUS.items() if isinstance(error, kind))
+    response = _response(status, name, error.message, error.details)
+    if isinstance(error, DatabaseUnavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _not_modified(answer: NotModified) -> Response:
+    response = Response(status=304)
+    response.set_etag(render.etag(answer.version))
+    return response
+
+
+def _http_exception(error: HTTPException) -> Response | HTTPException:
+    status = error.code or 500
+    if status < 400:
+        return error
+    if status >= 500:
+        return _defect(error)
+    name, message = _HTTP.get(status, (error.name.replace(" ", ""), error.name + "."))
+    details: Details | None = None
+    if status == 404:
+        details = {"resource": "route"}
+    elif status == 400:
+        details = {"body": [message]}
+    response = _response(status, name, message, details)
+    if "Allow" in error.get_response().headers:
+        response.headers["Allow"] = error.get_response().headers["Allow"]
+    return response
+
+
+def _defect(error: Exception) -> Response:
+    """A defect of ours: the log line says what it was, the answer does not."""
+    g.failure = error
+    return _response(500, "InternalServerError", "The service failed; its log has the cause under this request id.", None)
+
+
+def _response(status: int, name: str, message: str, details: Details | None) -> Response:
+    body = {
+        "error": name,
+        "message": message,
+        "details": details,
+        "timestamp": datetime.now(timezone.utc).isoformat(),
+        "request_id": g.request_id,
+    }
+    # ensure_ascii, so that an id with a lone surrogate in it can be quoted back.
+    return Response(json.dumps(body), status, mimetype="application/json", headers={"X-Request-ID": g.request_id})

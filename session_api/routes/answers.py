@@ -1,0 +1,69 @@
+"""Builds answers out of stored rows: JSON text, ETag, 304; and reads the conditions that requests carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, request
+
+from .. import render
+from ..errors import Invalid, NotModified
+
+_TAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
+_CONDITION = re.compile(rf"\s*(?:\*|{_TAG}(?:\s*,\s*{_TAG})*)\s*")
+_STRONG = re.compile(r'(?<!W/)"([^"]*)"')
+_WEAK = re.compile(r'(\*|"[^"]*")')
+
+
+def created(row: Any) -> Response:
+    """201 with the row, its ETag and where it is now."""
+    response = stored(row)
+    response.status_code = 201
+    response.headers["Location"] = f"{request.path}/{quote(str(row[0]), safe='')}"
+    return response
+
+
+def stored(row: Any) -> Response:
+    """200 with the row and its ETag."""
+    if request.method == "GET" and "*" in known_tags():
+        raise NotModified(row.version)
+    return tagged(Response(render.row(row), mimetype="application/json"), render.etag(row.version))
+
+
+def deleted(_: None) -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
+def tagged(response: Response, tag: str) -> Response:
+    response.set_etag(tag)
+    return response
+
+
+def known_tags() -> set[str]:
+    """What If-None-Match names; a tag counts as known whether it is given as weak or as strong."""
+    condition = request.headers.get("If-None-Match")
+    return {tag.strip('"') for tag in _WEAK.findall(condition)} if condition else set()
+
+
+def known_versions() -> set[int]:
+    return _versions(known_tags())
+
+
+def expected_versions() -> set[int] | None:
+    """The versions that If-Match allows; None without a condition. Raises Invalid when it is malformed."""
+    condition = request.headers.get("If-Match")
+    if condition is None:
+        return None
+    if not _CONDITION.fullmatch(condition):
+        raise Invalid({"If-Match": ['Must be * or a list of entity tags such as "5f3a".']})
+    return None if condition.strip() == "*" else _versions(_STRONG.findall(condition))
+
+
+def _versions(tags: Iterable[str]) -> set[int]:
+    """Tags that this service never gave can't match, such as the same number written otherwise."""
+    return {int(tag, 16) for tag in tags if re.fullmatch(r"0|[1-7]?[1-9a-f][0-9a-f]{0,14}", tag)}

@@ -1,0 +1,88 @@
+"""The blueprint that all resources use: strict bodies, checked ids, every error answer documented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import flask_smorest
+from flask import Flask, current_app
+from marshmallow import ValidationError
+from werkzeug.local import LocalProxy
+from werkzeug.routing import BaseConverter
+
+from .. import schemas
+from ..db import Database
+from ..errors import Invalid
+from ..examples import ERRORS
+from ..problems import InvalidPath
+from .body import PARSER
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PREFIX = "/api/v1"
+
+# What any route of the API can answer.
+ALWAYS = (406, 500, 503)
+
+db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"])  # type: ignore[assignment]
+
+
+class IdConverter(BaseConverter):
+    """One segment that must be an id; what isn't one is a 400 that says why, not a missing route."""
+
+    def to_python(self, value: str) -> str:
+        try:
+            return schemas.check_id(value)
+        except ValidationError as error:
+            raise InvalidPath(Invalid({"path": error.messages})) from None
+
+
+class MessageIdConverter(BaseConverter):
+    def to_python(self, value: str) -> int:  # type: ignore[override]
+        try:
+            return schemas.check_message_id(value)
+        except ValidationError as error:
+            raise InvalidPath(Invalid({"message_id": error.messages})) from None
+
+
+class Blueprint(flask_smorest.Blueprint):
+    ARGUMENTS_PARSER = PARSER
+
+    def may_answer(self, *statuses: int) -> Callable[[F], F]:
+        """Document what a view answers besides its success, and the conditional header that goes with 304 or 412."""
+        parameters = []
+        if 304 in statuses:
+            parameters.append(_header("If-None-Match", "Answer 304 when the stored ETag is one of these."))
+        if 412 in statuses:
+            parameters.append(_header("If-Match", "Answer 412 unless the stored ETag is one of these."))
+        responses = {status: f"Status{status}" for status in sorted({*statuses, *ALWAYS})}
+        return cast(Callable[[F], F], self.doc(responses=responses, parameters=parameters))
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+
+
+def init_app(app: Flask) -> None:
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["message_id"] = MessageIdConverter
+    # /sessions//agents must not turn into /sessions/agents, the session of that name.
+    app.url_map.merge_slashes = False
+
+
+def document(api: flask_smorest.Api) -> None:
+    """Describe the answers and path parameters that all blueprints share."""
+    for status, (description, example) in ERRORS.items():
+        api.spec.components.response(
+            f"Status{status}",
+            {
+                "description": description,
+                "content": {"application/json": {"schema": schemas.Error, "example": example}},
+            },
+        )
+    api.spec.components.response("Status304", {"description": "What If-None-Match names is still what is stored."})
+    string = {"type": "string", "minLength": 1, "maxLength": schemas.ID_MAX_LENGTH, "pattern": schemas.ID_PATTERN}
+    integer = {"type": "integer", "format": "int64", "minimum": 0, "maximum": schemas.INT64_MAX}
+    api.register_converter(IdConverter, lambda converter: string)
+    api.register_converter(MessageIdConverter, lambda converter: integer)

@@ -1,0 +1,72 @@
+"""Whether the process lives, can serve, and how its database does; never where that database is."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from flask import Response
+
+from .. import schemas
+from ..errors import DatabaseUnavailable
+from ..store import schema
+from ..version import __version__
+from .blueprint import Blueprint, db
+
+blp = Blueprint("health", __name__, url_prefix="/health", description="For probes and people.")
+
+
+@blp.route("")
+@blp.response(200, schemas.Health)
+@blp.alt_response(503, schema=schemas.Health)
+def health() -> Response:
+    """All checks at once."""
+    return _report("healthy", "unhealthy", _database())
+
+
+@blp.route("/live")
+@blp.response(200, schemas.Health)
+def live() -> Response:
+    """The process answers, whatever else is broken: for a liveness probe."""
+    return _body(200, "alive", {})
+
+
+@blp.route("/ready")
+@blp.response(200, schemas.Health)
+@blp.alt_response(503, schema=schemas.Health)
+def ready() -> Response:
+    """The database answers and has its schema: for a readiness probe."""
+    return _report("ready", "not ready", _database())
+
+
+@blp.route("/db")
+@blp.response(200, schemas.Health)
+@blp.alt_response(503, schema=schemas.Health)
+def database() -> Response:
+    """The database's round trip in milliseconds, and the figures of the pool."""
+    check = _database()
+    return _report("healthy", "unhealthy", {**check, "pool": db.pool_figures()})
+
+
+def _database() -> dict[str, Any]:
+    outcome = db.probe(schema.check)
+    if isinstance(outcome, DatabaseUnavailable):
+        return {"status": "unhealthy", "reason": outcome.reason}
+    return {"status": "healthy", "latency_ms": round(outcome, 3)}
+
+
+def _report(well: str, ill: str, check: dict[str, Any]) -> Response:
+    healthy = check["status"] == "healthy"
+    return _body(200 if healthy else 503, well if healthy else ill, {"database": check})
+
+
+def _body(status: int, word: str, checks: dict[str, Any]) -> Response:
+    body = {
+        "status": word,
+        "service": "session-api",
+        "version": __version__,
+        "timestamp": datetime.now(timezone.utc).isoformat(),
+        "checks": checks,
+    }
+    return Response(json.dumps(body), status, mimetype="application/json")

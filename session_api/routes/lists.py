@@ -1,0 +1,104 @@
+"""Turns the query of a list into a page of the store, and what comes back into an answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from flask import Response
+
+from .. import render
+from ..errors import Invalid
+from ..schemas import INT64_MAX, PAGE_DEFAULT
+from ..store.rows import Listing, Page
+from . import answers
+from .blueprint import db
+
+FILTERS = ("prefix", "created_after", "created_before", "updated_after", "updated_before")
+
+
+class Listable(Protocol):
+    """What lists need of a module of the store."""
+
+    ORDER: tuple[str, ...]
+    list_: Callable[..., Listing[Any]]
+    list_versions: Callable[..., Listing[Any]]
+
+
+def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[str, Any]) -> Response:
+    """One page with its ETag, or 304 when If-None-Match names it; then no document is read."""
+    page = _page(query, store.ORDER)
+    filters = {key: query[key] for key in FILTERS if key in query}
+    known = answers.known_tags()
+    if known:
+        seen = db.run(store.list_versions, parent, page, filters)
+        tag = render.listing_etag(seen.rows, seen.total, seen.more)
+        if tag in known or "*" in known:
+            return answers.tagged(Response(status=304), tag)
+    listing = db.run(store.list_, parent, page, filters)
+    text = render.listing(
+        name,
+        listing.rows,
+        total=listing.total,
+        page=None if page.after else page.offset // page.limit + 1 if page.limit else 1,
+        size=page.limit,
+        next=_cursor(listing.rows[-1], store.ORDER) if listing.more and listing.rows else None,
+    )
+    tag = render.listing_etag(listing.rows, listing.total, listing.more)
+    return answers.tagged(Response(text, mimetype="application/json"), tag)
+
+
+def _page(query: Mapping[str, Any], order: tuple[str, ...]) -> Page:
+    given = query.keys()
+    if given & {"limit", "offset"} and given & {"page", "page_size"}:
+        raise Invalid({"page": ["Give limit and offset, or page and page_size, not both."]})
+    if "after" in given and given & {"offset", "page"}:
+        raise Invalid({"after": ["Cannot be combined with offset or page."]})
+    limit = query.get("limit", query.get("page_size", PAGE_DEFAULT))
+    offset = query.get("offset", (query.get("page", 1) - 1) * limit)
+    if offset > INT64_MAX:
+        raise Invalid({"page": ["Is beyond the last possible page."]})
+    after = _position(query["after"], order) if "after" in given else None
+    return Page(limit, offset, after, query["order"] == "desc", query["total"])
+
+
+def _cursor(row: Any, order: tuple[str, ...]) -> str:
+    """Where a page ended, as the opaque `next`: the sort key of its last row."""
+    values = (getattr(row, column) for column in order)
+    key = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def _position(cursor: str, order: tuple[str, ...]) -> tuple[Any, ...]:
+    """The sort key in a cursor. Raises Invalid for one that no page of such a list ends with."""
+    try:
+        key = json.loads(base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        return tuple(_READERS.get(column, _text)(value) for column, value in zip(order, key, strict=True))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise Invalid({"after": ["Must be the `next` of a page of this list."]}) from None
+
+
+def _time(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= INT64_MAX:
+        raise ValueError
+    return value
+
+
+def _text(value: Any) -> str:
+    value.encode()  # a lone surrogate is a ValueError, anything but a string an AttributeError
+    if "\0" in value:
+        raise ValueError
+    return str(value)
+
+
+_READERS = {"created_at": _time, "message_id": _number}

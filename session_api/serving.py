@@ -1,0 +1,66 @@
+"""gunicorn's settings, made from the service's own; `gunicorn -c python:session_api.serving` reads this module."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from typing import Any as _Any
+
+from gunicorn.glogging import Logger as _GunicornLogger
+
+from . import config as _config  # gunicorn takes every public name here for a setting
+from . import logs as _logs
+from .errors import ConfigError as _ConfigError
+
+try:
+    _settings = _config.load()
+except _ConfigError as error:
+    print(error, file=sys.stderr)
+    sys.exit(1)
+
+bind = f"{_settings.api_host}:{_settings.api_port}"
+workers = _settings.api_workers
+worker_class = "gthread"
+threads = _settings.api_threads
+# Longer than a client is likely to keep an idle connection: gunicorn's 2 s reset connections that are about to be used.
+keepalive = 75
+timeout = 60
+graceful_timeout = 20
+# Line and fields of 8 KiB; a longer one is refused with a 4xx before it takes memory.
+limit_request_line = 8190
+limit_request_field_size = 8190
+loglevel = _settings.log_level.lower()
+accesslog = None  # the service writes a line a request itself
+# Workers' heartbeats and the metrics of each are files; in memory where that exists, so that no disk can stall them.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+
+# One of the same name per user would be shared by every gunicorn of that user.
+control_socket_disable = True
+
+
+class _Logger(_GunicornLogger):  # type: ignore[misc]
+    """gunicorn's own lines in the form of all others."""
+
+    def setup(self, cfg: _Any) -> None:
+        super().setup(cfg)
+        _logs.configure(_settings.log_level, _settings.log_format)
+
+
+logger_class = _Logger
+
+
+def on_starting(server: _Any) -> None:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="session-api-metrics-", dir=worker_tmp_dir)
+
+
+def child_exit(server: _Any, worker: _Any) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(server: _Any) -> None:
+    shutil.rmtree(os.environ.pop("PROMETHEUS_MULTIPROC_DIR", ""), ignore_errors=True)

