@@ -52,7 +52,7 @@ def migrations_directory() -> Path:
     return installed if installed.is_dir() else Path(__file__).parent.parent / "migrations"
 
 
-class _Api(Api):  # type: ignore[misc]
+class _Api(Api):
     DEFAULT_ERROR_RESPONSE_NAME = None  # every status is documented by itself
     ERROR_SCHEMA = schemas.Error
 

@@ -49,7 +49,7 @@ def _migrate() -> None:
     app.extensions["session_api_database"].dispose()
 
 
-class _Gunicorn(Application):  # type: ignore[misc]
+class _Gunicorn(Application):
     """gunicorn in this process, so that a signal to it reaches the workers and then stops the embedded database."""
 
     def load_config(self) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import platformdirs
 from environs import Env, EnvValidationError
@@ -18,6 +18,8 @@ from .errors import ConfigError
 
 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, so every accepted form is rewritten to the one driver.
 _ACCEPTED = re.compile(r"^(postgresql|postgres|postgresql\+psycopg2|postgresql\+asyncpg)://")
+Faults = dict[str, list[str]]
+
 _DRIVER = "postgresql+psycopg2://"
 
 
@@ -89,11 +91,11 @@ def normalise_database_url(url: str) -> str:
 
 def _check(env: Env, settings: Settings) -> None:
     """Add what only shows when two settings are seen together, then raise for all faults found."""
-    faults: dict[str, list[str]] = {}
+    faults: Faults = {}
     try:
         env.seal()
     except EnvValidationError as error:
-        faults = {name: _sentences(messages) for name, messages in error.error_messages.items()}
+        faults = {name: [str(text) for text in texts] for name, texts in cast(Faults, error.error_messages).items()}
     if not faults.keys() & {"RETRY_BACKOFF_MIN", "RETRY_BACKOFF_MAX"} and (
         settings.retry_backoff_min > settings.retry_backoff_max
     ):
@@ -130,10 +132,6 @@ def _choice(env: Env, name: str, default: str, normal_form: Callable[[str], str]
             raise ValidationError(f"Must be one of {', '.join(choices.split())}.")
 
     return normal_form((env.str(name, default, validate=one_of) or default).strip())
-
-
-def _sentences(messages: Any) -> list[str]:
-    return [str(message) for message in (messages if isinstance(messages, list) else [messages])]
 
 
 def _default_data_dir() -> Path:

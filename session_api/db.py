@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
@@ -86,8 +86,9 @@ class Database:
             hide_parameters=True,  # conversations must not reach the logs inside a traceback
             connect_args={**_CONNECT_ARGS, "options": " ".join(options).strip()},
         )
+        self._attempts = settings.retry_attempts
         self._retrying = Retrying(
-            stop=stop_after_attempt(settings.retry_attempts),
+            stop=stop_after_attempt(max(1, self._attempts - 1)),
             wait=wait_random_exponential(
                 multiplier=settings.retry_backoff_min or 0.001,
                 exp_base=settings.retry_backoff_multiplier,
@@ -104,10 +105,12 @@ class Database:
         """
         try:
             return self._once(operation, *args, **kwargs)
-        except (_Unreachable, _LinkLost) as error:
-            if isinstance(error, _LinkLost):
-                return self._again(operation, *args, **kwargs)
-        return self._retrying(self._once, operation, *args, **kwargs)
+        except _LinkLost:
+            return self._again(operation, *args, **kwargs)
+        except _Unreachable:
+            if self._attempts == 1:
+                raise
+            return self._with_retries(operation, *args, **kwargs)
 
     def probe(self, operation: Callable[[Session], object]) -> float | DatabaseUnavailable:
         """Milliseconds that the operation took, or why it could not be run; tried once, since probes come again."""
@@ -129,13 +132,16 @@ class Database:
     def _again(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Once more after a lost link: finding our own row in place means that the first try was applied."""
         try:
-            return self._retrying(self._once, operation, *args, **kwargs)
+            return self._with_retries(operation, *args, **kwargs)
         except Conflict as conflict:
             if conflict.stored is None:
                 raise
-            return conflict.stored  # type: ignore[return-value]  # the row that the operation would have returned
+            return cast(T, conflict.stored)  # the row that the operation would have returned
         except DatabaseUnavailable as error:
             raise _LinkLost(error.reason, applied="unknown", retry_after=error.retry_after) from error
+
+    def _with_retries(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return cast(T, self._retrying(self._once, operation, *args, **kwargs))
 
     def _once(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with Session(self.engine) as tx:

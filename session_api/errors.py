@@ -41,8 +41,8 @@ class Invalid(Failure):
 
     def __init__(self, faults: Mapping[str, Sequence[str]]) -> None:
         self.details = {path: list(sentences) for path, sentences in faults.items()}
-        path, sentences = next(iter(self.details.items()))
-        more = f" ({len(self.details) - 1} more in details)" if len(self.details) > 1 else ""
+        path, sentences = next(iter(faults.items()))
+        more = f" ({len(faults) - 1} more in details)" if len(faults) > 1 else ""
         self.message = f"{path}: {sentences[0]}{more}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -14,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .errors import Failure
 
-_SHARED = [
+_SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
@@ -23,14 +24,11 @@ _SHARED = [
 
 def configure(level: str, log_format: str) -> None:
     """Send every logger of the process, libraries' too, to standard output in one form."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=True)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
-    )
-    rename = structlog.processors.EventRenamer("message") if log_format == "json" else _unchanged
+    rendering: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    if log_format == "json":
+        rendering = [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer()]
     structlog.configure(
-        processors=[*_SHARED, rename, renderer],
+        processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
@@ -39,7 +37,7 @@ def configure(level: str, log_format: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name, _cause_instead_of_traceback],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, rename, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     logging.root.handlers = [handler]
@@ -85,13 +83,9 @@ def _sentence(error: BaseException) -> str:
     return name
 
 
-def _cause_instead_of_traceback(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+def _cause_instead_of_traceback(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Libraries log exceptions with their text; ours is told what `cause` allows."""
     info = event.pop("exc_info", None)
     if isinstance(info, tuple) and info[1] is not None:
         event.update(cause(info[1]))
-    return event
-
-
-def _unchanged(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     return event

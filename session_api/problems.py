@@ -95,7 +95,9 @@ def _http_exception(error: HTTPException) -> Response | HTTPException:
 def _defect(error: Exception) -> Response:
     """A defect of ours: the log line says what it was, the answer does not."""
     g.failure = error
-    return _response(500, "InternalServerError", "The service failed; its log has the cause under this request id.", None)
+    return _response(
+        500, "InternalServerError", "The service failed; its log has the cause under this request id.", None
+    )
 
 
 def _response(status: int, name: str, message: str, details: Details | None) -> Response:

@@ -55,8 +55,7 @@ def listing(name: str, rows: Sequence[Any], *, total: int | None, page: int | No
     items = ",".join(map(_WRITERS[type(rows[0])], rows)) if rows else ""
     following = quote(next) if next is not None else "null"
     return (
-        f'{{"{name}":[{items}],"total":{_number(total)},"page":{_number(page)},'
-        f'"page_size":{size},"next":{following}}}'
+        f'{{"{name}":[{items}],"total":{_number(total)},"page":{_number(page)},"page_size":{size},"next":{following}}}'
     )
 
 

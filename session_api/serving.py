@@ -41,7 +41,7 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 control_socket_disable = True
 
 
-class _Logger(_GunicornLogger):  # type: ignore[misc]
+class _Logger(_GunicornLogger):
     """gunicorn's own lines in the form of all others."""
 
     def setup(self, cfg: _Any) -> None:
@@ -59,7 +59,7 @@ def on_starting(server: _Any) -> None:
 def child_exit(server: _Any, worker: _Any) -> None:
     from prometheus_client import multiprocess
 
-    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    multiprocess.mark_process_dead(worker.pid)
 
 
 def on_exit(server: _Any) -> None:

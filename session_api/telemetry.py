@@ -37,8 +37,10 @@ def _start() -> None:
 
 
 def _accepts_json() -> None:
-    if request.path.startswith("/api/") and request.accept_mimetypes and (
-        "application/json" not in request.accept_mimetypes
+    if (
+        request.path.startswith("/api/")
+        and request.accept_mimetypes
+        and ("application/json" not in request.accept_mimetypes)
     ):
         raise NotAcceptable
 
@@ -47,9 +49,7 @@ def _finish(response: Response) -> Response:
     seconds = perf_counter() - g.started
     rule = request.url_rule.rule if request.url_rule else None
     response.headers["X-Request-ID"] = g.request_id
-    response.headers.setdefault(
-        "Cache-Control", "private, no-cache" if "ETag" in response.headers else "no-store"
-    )
+    response.headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in response.headers else "no-store")
     metrics.DURATION.labels(rule or "none", request.method, f"{response.status_code // 100}xx").observe(seconds)
     fields = {
         "request_id": g.request_id,

@@ -18,7 +18,8 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, settings as hypothesis_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 

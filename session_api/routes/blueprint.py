@@ -35,15 +35,15 @@ class IdConverter(BaseConverter):
         try:
             return schemas.check_id(value)
         except ValidationError as error:
-            raise InvalidPath(Invalid({"path": error.messages})) from None
+            raise InvalidPath(Invalid({"path": [str(text) for text in error.messages]})) from None
 
 
 class MessageIdConverter(BaseConverter):
-    def to_python(self, value: str) -> int:  # type: ignore[override]
+    def to_python(self, value: str) -> int:
         try:
             return schemas.check_message_id(value)
         except ValidationError as error:
-            raise InvalidPath(Invalid({"message_id": error.messages})) from None
+            raise InvalidPath(Invalid({"message_id": [str(text) for text in error.messages]})) from None
 
 
 class Blueprint(flask_smorest.Blueprint):

@@ -27,7 +27,7 @@ class Parser(FlaskParser):
         return body
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **kwargs: Any) -> NoReturn:
-        (messages,) = error.messages.values()  # webargs puts them under the name of the location
+        (messages,) = error.messages_dict.values()  # webargs puts them under the name of the location
         raise Invalid(dict(_flatten("", messages))) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -23,9 +23,12 @@ FILTERS = ("prefix", "created_after", "created_before", "updated_after", "update
 class Listable(Protocol):
     """What lists need of a module of the store."""
 
-    ORDER: tuple[str, ...]
-    list_: Callable[..., Listing[Any]]
-    list_versions: Callable[..., Listing[Any]]
+    @property
+    def ORDER(self) -> tuple[str, ...]: ...
+
+    def list_(self, tx: Any, parent: Any, page: Page, filters: Any) -> Listing[Any]: ...
+
+    def list_versions(self, tx: Any, parent: Any, page: Page, filters: Any) -> Listing[Any]: ...
 
 
 def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[str, Any]) -> Response:

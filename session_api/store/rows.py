@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 
 from ..errors import Conflict, NotFound, NotModified, PreconditionFailed
 
-Row = TypeVar("Row", bound=NamedTuple)
+Row = TypeVar("Row")
 Key = tuple[str | int, ...]
 
 _NOW = func.statement_timestamp()
@@ -71,7 +71,7 @@ class Rows(Generic[Row]):
 
     resource: str
     table: Table
-    row_type: type[Row]
+    row_type: Callable[..., Row]
     key_type: type[Any]
     parent: Table | None
     parent_resource: str
@@ -102,9 +102,7 @@ class Rows(Generic[Row]):
             raise NotModified(found.version)
         return self.row_type(*found)
 
-    def update(
-        self, tx: Session, key: Key, changes: Mapping[str, Any], expected: Collection[int] | None = None
-    ) -> Row:
+    def update(self, tx: Session, key: Key, changes: Mapping[str, Any], expected: Collection[int] | None = None) -> Row:
         """Replace the given columns and move `updated_at`; with `expected`, only from one of these versions.
 
         Raises NotFound, and PreconditionFailed when the version is another one.
@@ -112,7 +110,9 @@ class Rows(Generic[Row]):
         version = _new_version()
         parameters: dict[str, Any] = {**self._named(key), **{f"new_{name}": changes[name] for name in changes}}
         statement = _update(self, frozenset(changes), expected is not None)
-        made = tx.execute(statement, {**parameters, "new_version": version, "expected": list(expected or ())}).one_or_none()
+        made = tx.execute(
+            statement, {**parameters, "new_version": version, "expected": list(expected or ())}
+        ).one_or_none()
         if made is None:
             raise self._why_not(tx, key, expected)
         return self.row_type(**{self._own_id: key[-1], **changes, "version": version, **made._mapping})
@@ -123,7 +123,7 @@ class Rows(Generic[Row]):
         if tx.execute(statement, {**self._named(key), "expected": list(expected or ())}).one_or_none() is None:
             raise self._why_not(tx, key, expected)
 
-    def list(self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
+    def list_(self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
         """One page in one statement. Raises NotFound for the parent."""
         return self._list(tx, parent, page, filters or {}, versions_only=False)
 
@@ -175,7 +175,7 @@ class Rows(Generic[Row]):
 
     @cached_property
     def _columns(self) -> list[Column[Any]]:
-        return [self.table.c[name] for name in self.row_type._fields]
+        return [self.table.c[name] for name in cast(Any, self.row_type)._fields]
 
     @cached_property
     def _is_row(self) -> ColumnElement[bool]:
@@ -255,7 +255,7 @@ def _list(
 ) -> Any:
     """parent LEFT JOIN LATERAL page: no row when there is no parent, one empty row when it has no children."""
     table = rows.table
-    parents = [name for name in rows.key_type._fields[:-1]]
+    parents = rows.key_type._fields[:-1]
     scope = and_(
         *(table.c[name] == bindparam(f"key_{name}") for name in parents),
         *(FILTERS[name](table) for name in sorted(filters)),

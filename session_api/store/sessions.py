@@ -11,5 +11,5 @@ create = _rows.create
 read = _rows.read
 update = _rows.update
 delete = _rows.delete
-list_ = _rows.list
+list_ = _rows.list_
 list_versions = _rows.list_versions
