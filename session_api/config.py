@@ -18,9 +18,9 @@ from .errors import ConfigError
 
 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, so every accepted form is rewritten to the one driver.
 _ACCEPTED = re.compile(r"^(postgresql|postgres|postgresql\+psycopg2|postgresql\+asyncpg)://")
-Faults = dict[str, list[str]]
-
 _DRIVER = "postgresql+psycopg2://"
+
+Faults = dict[str, list[str]]
 
 
 @dataclass(frozen=True)

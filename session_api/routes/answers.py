@@ -66,4 +66,4 @@ def expected_versions() -> set[int] | None:
 
 def _versions(tags: Iterable[str]) -> set[int]:
     """Tags that this service never gave can't match, such as the same number written otherwise."""
-    return {int(tag, 16) for tag in tags if re.fullmatch(r"0|[1-7]?[1-9a-f][0-9a-f]{0,14}", tag)}
+    return {int(tag, 16) for tag in tags if re.fullmatch(r"0|[1-9a-f][0-9a-f]{0,14}|[1-7][0-9a-f]{15}", tag)}
