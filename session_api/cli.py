@@ -57,3 +57,7 @@ class _Gunicorn(Application):
 
     def load(self) -> Flask:
         return create_app()
+
+
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,16 @@ ALWAYS = (406, 500, 503)
 db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"])  # type: ignore[assignment]
 
 
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+
+
+CONDITIONS = {
+    304: _header("If-None-Match", "Answer 304 when the stored ETag is one of these."),
+    412: _header("If-Match", "Answer 412 unless the stored ETag is one of these."),
+}
+
+
 class IdConverter(BaseConverter):
     """One segment that must be an id; what isn't one is a 400 that says why, not a missing route."""
 
@@ -49,19 +59,27 @@ class MessageIdConverter(BaseConverter):
 class Blueprint(flask_smorest.Blueprint):
     ARGUMENTS_PARSER = PARSER
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(_add_conditions)
+
     def may_answer(self, *statuses: int) -> Callable[[F], F]:
         """Document what a view answers besides its success, and the conditional header that goes with 304 or 412."""
-        parameters = []
-        if 304 in statuses:
-            parameters.append(_header("If-None-Match", "Answer 304 when the stored ETag is one of these."))
-        if 412 in statuses:
-            parameters.append(_header("If-Match", "Answer 412 unless the stored ETag is one of these."))
         responses = {status: f"Status{status}" for status in sorted({*statuses, *ALWAYS})}
-        return cast(Callable[[F], F], self.doc(responses=responses, parameters=parameters))
+
+        def decorate(view: F) -> F:
+            documented = self.doc(responses=responses)(view)
+            documented._apidoc["conditions"] = [CONDITIONS[status] for status in statuses if status in CONDITIONS]
+            return cast(F, documented)
+
+        return decorate
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+def _add_conditions(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Not by `Blueprint.doc`, which would replace the parameters that `arguments` found."""
+    if conditions := doc_info.get("conditions"):
+        doc["parameters"] = [*doc.get("parameters", []), *conditions]
+    return doc
 
 
 def init_app(app: Flask) -> None:

@@ -1,0 +1,165 @@
+"""Settings: where they come from, and what is said when they are wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from session_api import config
+from session_api.db import Database
+from session_api.errors import ConfigError
+
+from .conftest import ROOT, make_settings
+
+SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documentation = (ROOT / "docs" / "configuration.md").read_text()
+    rows = {line.split("|")[1].strip(" `"): line for line in documentation.splitlines() if line.startswith("| `")}
+    defaults = config.load()
+
+    assert set(SETTINGS) == set(rows)
+    for name in set(SETTINGS) - {"DATABASE_URL", "SESSION_API_DATA_DIR"}:
+        default = getattr(defaults, name.lower())
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        assert f"`{shown}`" in rows[name].split("|")[2], name
+
+
+def test_the_example_env_file_is_valid_and_names_only_settings() -> None:
+    example = ROOT / ".env.example"
+    named = {line.lstrip("# ").split("=")[0] for line in example.read_text().splitlines() if "=" in line}
+
+    assert named <= {*SETTINGS, "POSTGRES_PASSWORD"}
+    config.load(example)
+
+
+def test_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("API_PORT=1234\nAPI_HOST=0.0.0.0\nSOMETHING_ELSE=x\nPGPASSWORD=y\n")
+    monkeypatch.setenv("API_PORT", "4321")
+
+    settings = config.load()
+
+    assert (4321, "0.0.0.0") == (settings.api_port, settings.api_host)
+    assert "SOMETHING_ELSE" not in os.environ
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2", "postgresql+asyncpg"])
+def test_every_form_of_url_leads_to_the_same_driver(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://me:p%40ss@db.example:5433/sessions?sslmode=require")
+
+    url = Database(config.load()).engine.url
+
+    assert "postgresql+psycopg2://me:p%40ss@db.example:5433/sessions?sslmode=require" == url.render_as_string(False)
+
+
+FAULTS = {
+    "DATABASE_URL": ["mysql://u:canary@h/d", "postgresql://u:canary@h:port/d", "postgresql://u:canary@h:99999/d",
+                     "postgresql://u:canary@h", "", "canary"],
+    "DATABASE_POOL_SIZE": ["0", "-1", "x", "1.5", ""],
+    "DATABASE_MAX_OVERFLOW": ["-1", "x"],
+    "DATABASE_POOL_PRE_PING": ["perhaps"],
+    "API_HOST": [""],
+    "API_PORT": ["0", "65536", "http"],
+    "API_WORKERS": ["0"],
+    "API_THREADS": ["0"],
+    "API_MAX_BODY_BYTES": ["0", "16M"],
+    "LOG_LEVEL": ["LOUD", ""],
+    "LOG_FORMAT": ["xml"],
+    "ENVIRONMENT": ["prod"],
+    "RETRY_ATTEMPTS": ["-1", "0", "many"],
+    "RETRY_BACKOFF_MULTIPLIER": ["0", "nan"],
+    "RETRY_BACKOFF_MIN": ["-0.1", "2"],
+    "RETRY_BACKOFF_MAX": ["-1", "inf"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FAULTS.items() for value in values])
+def test_a_bad_value_is_refused_by_name_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigError) as caught:
+        config.load()
+
+    # A maximum below the minimum is told of the minimum.
+    assert {name} <= set(caught.value.details) | {"RETRY_BACKOFF_MAX"}
+    assert name in str(caught.value) or "RETRY_BACKOFF" in name
+    assert "canary" not in str(caught.value)
+
+
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, values in FAULTS.items():
+        monkeypatch.setenv(name, values[0])
+
+    with pytest.raises(ConfigError) as caught:
+        config.load()
+
+    assert set(FAULTS) == set(caught.value.details)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["session_api.cli", "serve"], ["gunicorn", "wsgi:app"], ["flask", "db", "upgrade"]],
+    ids=["serve", "gunicorn", "flask"],
+)
+def test_every_entry_ends_with_one_message_and_exit_code_1(command: list[str]) -> None:
+    environment = {**os.environ, "API_PORT": "canary", "DATABASE_URL": "mysql://canary:canary@canary/canary"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+    assert 1 == ended.returncode
+    assert ["The configuration is not valid:", "API_PORT", "DATABASE_URL"] == [
+        line.split(":")[0].strip() + (":" if line.endswith(":") else "") for line in ended.stderr.splitlines()[:3]
+    ]
+    assert "canary" not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_production_needs_a_database_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "Production")
+
+    with pytest.raises(ConfigError, match="DATABASE_URL: Must be set when ENVIRONMENT is production"):
+        config.load()
+
+
+def test_an_env_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"API_PORT=\xff\xfe")
+
+    with pytest.raises(ConfigError, match=r"\.env: Cannot be read"):
+        config.load()
+
+
+def test_pool_settings_reach_the_pool(database_url: str) -> None:
+    settings = make_settings(database_url, database_pool_size=3, database_max_overflow=1, database_pool_pre_ping=True)
+    engine = Database(settings).engine
+
+    assert (3, 1, True) == (engine.pool.size(), engine.pool._max_overflow, engine.pool._pre_ping)
+
+
+def test_options_in_the_url_are_kept_beside_the_service_s_own(database_url: str) -> None:
+    joined = "&" if "?" in database_url else "?"
+    database = Database(make_settings(f"{database_url}{joined}options=-c%20work_mem%3D7MB"))
+
+    with database.engine.connect() as connection:
+        shown = [
+            connection.exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("work_mem", "statement_timeout", "lock_timeout", "timezone")
+        ]
+    database.dispose()
+
+    assert ["7MB", "8s", "2s", "UTC"] == shown

@@ -1,0 +1,113 @@
+"""The schema as migrations make it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import make_url
+
+from session_api import models
+
+from .conftest import ROOT, _execute
+
+TABLES = {"sessions", "session_agents", "session_messages", "session_multi_agents"}
+
+
+@pytest.fixture
+def fresh_url(server_url: str) -> Iterator[str]:
+    """An empty database of its own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    plain = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    _execute(plain, f"CREATE DATABASE {name}")
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    _execute(plain, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def flask(url: str, *arguments: str) -> subprocess.Popen[str]:
+    """`flask …` as an admin types it in the repository: nothing tells it where the app is."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLASK")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flask", *arguments],
+        cwd=ROOT,
+        env={**environment, "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(url: str, *arguments: str) -> str:
+    process = flask(url, *arguments)
+    output = process.communicate(timeout=60)[0]
+    assert 0 == process.returncode, output
+    return output
+
+
+def tables(url: str) -> set[str]:
+    engine = create_engine(url)
+    names = set(inspect(engine).get_table_names())
+    engine.dispose()
+    return names - {"alembic_version"}
+
+
+def test_upgrade_downgrade_upgrade_ends_where_the_models_are(fresh_url: str) -> None:
+    run(fresh_url, "db", "upgrade")
+    assert TABLES == tables(fresh_url)
+    run(fresh_url, "db", "downgrade", "base")
+    assert set() == tables(fresh_url)
+    run(fresh_url, "db", "upgrade")
+
+    assert "No new upgrade operations detected" in run(fresh_url, "db", "check")
+
+
+def test_several_upgrades_at_once_migrate_once(fresh_url: str) -> None:
+    processes = [flask(fresh_url, "db", "upgrade") for _ in range(3)]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+
+    assert [0, 0, 0] == [process.returncode for process in processes], outputs
+    assert 1 == sum(output.count("Running upgrade") for output in outputs)
+
+
+def test_constraints_have_the_names_and_columns_of_the_models(database_url: str) -> None:
+    engine = create_engine(database_url)
+    inspector = inspect(engine)
+    for name, table in models.metadata.tables.items():
+        primary = inspector.get_pk_constraint(name)
+        foreign = {key["name"]: key["constrained_columns"] for key in inspector.get_foreign_keys(name)}
+
+        assert (table.primary_key.name, list(table.primary_key.columns.keys())) == (
+            primary["name"],
+            primary["constrained_columns"],
+        )
+        assert {key.name: list(key.column_keys) for key in table.foreign_key_constraints} == foreign
+    engine.dispose()
+
+
+def test_every_key_is_led_by_session_id_and_nothing_needs_a_sequence_or_a_trigger(database_url: str) -> None:
+    for table in models.metadata.tables.values():
+        assert "session_id" == next(iter(table.primary_key.columns.keys()))
+        assert all("session_id" == key.column_keys[0] for key in table.foreign_key_constraints)
+
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        for catalog in ("pg_sequences", "information_schema.triggers"):
+            assert 0 == connection.exec_driver_sql(f"SELECT count(*) FROM {catalog}").scalar()
+    engine.dispose()
+
+
+def test_ids_order_by_code_point_whatever_the_database_s_locale(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        collations = connection.exec_driver_sql(
+            "SELECT DISTINCT collation_name FROM information_schema.columns"
+            " WHERE table_name LIKE 'session%%' AND column_name LIKE '%%\\_id' AND data_type = 'character varying'"
+        ).scalars()
+
+        assert ["C"] == list(collations)
+    engine.dispose()

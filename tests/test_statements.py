@@ -1,0 +1,92 @@
+"""How many statements each operation sends, and what they read: counted, not assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from session_api.db import Database
+
+from .conftest import AGENT, HELLO, new_id
+
+
+@pytest.fixture
+def sent(db: Database) -> Iterator[list[str]]:
+    """What psycopg2 sends from here on; each in autocommit, so that no BEGIN and COMMIT go along."""
+    statements: list[str] = []
+
+    def record(connection, cursor, statement, parameters, context, executemany):
+        assert connection.connection.dbapi_connection.autocommit
+        statements.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", record)
+    yield statements
+    event.remove(db.engine, "before_cursor_execute", record)
+
+
+def test_every_write_and_every_read_is_one_statement(
+    client: FlaskClient, session_url: str, agent_url: str, sent: list[str]
+) -> None:
+    message, graph = f"{agent_url}/messages", f"{session_url}/multi-agents"
+    for method, url, body in (
+        ("POST", "/api/v1/sessions", {"session_id": new_id()}),
+        ("POST", f"{session_url}/agents", {**AGENT, "agent_id": "other"}),
+        ("POST", message, HELLO),
+        ("POST", graph, {"multi_agent_id": "graph", "state": {}}),
+        *(("GET", url, None) for url in (session_url, agent_url, f"{message}/0", f"{graph}/graph")),
+        ("PUT", session_url, {"session_type": "X"}),
+        ("PUT", agent_url, {"state": {}}),
+        ("PUT", f"{message}/0", {"redact_message": None}),
+        ("PUT", f"{graph}/graph", {"state": {}}),
+        *(("GET", url, None) for url in ("/api/v1/sessions", f"{session_url}/agents", message, graph)),
+        *(("DELETE", url, None) for url in (f"{message}/0", f"{graph}/graph", agent_url, session_url)),
+    ):
+        sent.clear()
+
+        answer = client.open(url, method=method, json=body)
+
+        assert (True, 1) == (answer.status_code < 300, len(sent)), (method, url, sent)
+
+
+def test_304_is_one_statement_that_reads_no_document(
+    client: FlaskClient, session_url: str, agent_url: str, sent: list[str]
+) -> None:
+    client.post(f"{agent_url}/messages", json=HELLO)
+    for url in (session_url, agent_url, f"{agent_url}/messages/0", f"{agent_url}/messages", f"{session_url}/agents"):
+        tag = client.get(url).headers["ETag"]
+        sent.clear()
+
+        assert 304 == client.get(url, headers={"If-None-Match": tag}).status_code
+        assert 1 == len(sent)
+        outer = sent[0].split("FROM", 1)[0]
+        assert "CASE WHEN" in outer or "NULL AS" in sent[0]
+
+
+def test_a_changed_list_costs_two_statements_when_it_is_asked_for_with_an_etag(
+    client: FlaskClient, agent_url: str, sent: list[str]
+) -> None:
+    tag = client.get(f"{agent_url}/messages").headers["ETag"]
+    client.post(f"{agent_url}/messages", json=HELLO)
+    sent.clear()
+
+    assert 200 == client.get(f"{agent_url}/messages", headers={"If-None-Match": tag}).status_code
+    assert 2 == len(sent)
+
+
+def test_loading_a_session_or_an_agent_never_touches_messages(
+    client: FlaskClient, session_url: str, agent_url: str, sent: list[str]
+) -> None:
+    sent.clear()
+    for url in (session_url, agent_url, f"{session_url}/agents", "/api/v1/sessions"):
+        client.get(url)
+
+    assert not [statement for statement in sent if "session_messages" in statement]
+
+
+def test_the_count_is_left_out_when_it_is_not_asked_for(client: FlaskClient, agent_url: str, sent: list[str]) -> None:
+    client.get(f"{agent_url}/messages?total=false")
+
+    assert "count(" not in sent[-1]
