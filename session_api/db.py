@@ -154,11 +154,14 @@ class Database:
             try:
                 return operation(tx, *args, **kwargs)
             except DBAPIError as error:
-                raise _translated(error) from error
+                failure = _translated(error)
+                if failure is None:
+                    raise
+                raise failure from error
 
 
-def _translated(error: DBAPIError) -> Failure | DBAPIError:
-    """The failure of ours that a database error means; what it doesn't know stays as it is, a defect."""
+def _translated(error: DBAPIError) -> Failure | None:
+    """The failure that a database error means; None for one that is a defect of ours."""
     sqlstate: str = getattr(error.orig, "pgcode", None) or ""
     constraint: str = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
     if error.connection_invalidated or sqlstate.startswith("08"):
@@ -170,4 +173,4 @@ def _translated(error: DBAPIError) -> Failure | DBAPIError:
             return DatabaseUnavailable(reason, retry_after=retry_after)
     if sqlstate.startswith(("22", "54")):
         return Invalid({"body": [f"PostgreSQL cannot keep a value (SQLSTATE {sqlstate})."]})
-    return error
+    return None

@@ -6,6 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -22,6 +23,18 @@ _SHARED: list[Any] = [
 ]
 
 
+class _Output:
+    """Standard output; a full disk or a reader that went away must not fail the request that is being logged."""
+
+    def write(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+
+
 def configure(level: str, log_format: str) -> None:
     """Send every logger of the process, libraries' too, to standard output in one form."""
     rendering: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
@@ -30,10 +43,10 @@ def configure(level: str, log_format: str) -> None:
     structlog.configure(
         processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(_Output())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name, _cause_instead_of_traceback],
