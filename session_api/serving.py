@@ -31,6 +31,9 @@ graceful_timeout = 20
 # Line and fields of 8 KiB; a longer one is refused with a 4xx before it takes memory.
 limit_request_line = 8190
 limit_request_field_size = 8190
+# No proxy is trusted until one is configured; as they come, gunicorn believes headers of anyone on loopback.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 loglevel = _settings.log_level.lower()
 accesslog = None  # the service writes a line a request itself
 # Workers' heartbeats and the metrics of each are files; in memory where that exists, so that no disk can stall them.

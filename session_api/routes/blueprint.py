@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import flask_smorest
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from marshmallow import ValidationError
 from werkzeug.local import LocalProxy
 from werkzeug.routing import BaseConverter
@@ -87,6 +87,14 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["message_id"] = MessageIdConverter
     # /sessions//agents must not turn into /sessions/agents, the session of that name.
     app.url_map.merge_slashes = False
+    app.before_request(_refuse_encoded_slashes)
+
+
+def _refuse_encoded_slashes() -> None:
+    """WSGI decodes a path before it is routed: an id with %2F in it would name another resource."""
+    path = request.environ.get("RAW_URI", "").partition("?")[0].lower()
+    if "%2f" in path or "%5c" in path:
+        raise Invalid({"path": ["Must not contain an encoded slash or backslash; ids have none."]})
 
 
 def document(api: flask_smorest.Api) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from flask import Request
+from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
@@ -33,7 +34,10 @@ class Parser(FlaskParser):
 
 def _read(req: Request) -> bytes:
     """The whole body. Raises Invalid when the sender stopped early, which gunicorn does not report."""
-    body = req.get_data(cache=False)
+    try:
+        body = req.get_data(cache=False)
+    except (ParseException, OSError):
+        raise Invalid({"body": ["Is not a well-formed chunked body."]}) from None
     if req.content_length is not None and len(body) != req.content_length:
         raise Invalid({"body": [f"Is cut short: {len(body)} of {req.content_length} bytes arrived."]})
     return body
