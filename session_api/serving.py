@@ -20,7 +20,8 @@ except _ConfigError as error:
     print(error, file=sys.stderr)
     sys.exit(1)
 
-bind = f"{_settings.api_host}:{_settings.api_port}"
+_host = f"[{_settings.api_host}]" if ":" in _settings.api_host else _settings.api_host
+bind = f"{_host}:{_settings.api_port}"
 workers = _settings.api_workers
 worker_class = "gthread"
 threads = _settings.api_threads
