@@ -23,7 +23,7 @@ _ID_RULE = (
 _ID_REFUSED = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\ufffd\ud800-\udfff]")
 _TEXT_REFUSED = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+ -])(\d\d):?(\d\d))?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?:([Zz])|([+ -])(\d\d):?([0-5]\d))?", re.ASCII
 )
 
 

@@ -37,11 +37,8 @@ def _start() -> None:
 
 
 def _accepts_json() -> None:
-    if (
-        request.path.startswith("/api/")
-        and request.accept_mimetypes
-        and ("application/json" not in request.accept_mimetypes)
-    ):
+    accepted = request.accept_mimetypes
+    if request.path.startswith("/api/") and accepted and not accepted["application/json"]:
         raise NotAcceptable
 
 

@@ -8,7 +8,7 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from .. import strict_json
 from ..errors import Invalid
@@ -38,6 +38,8 @@ def _read(req: Request) -> bytes:
         body = req.get_data(cache=False)
     except (ParseException, OSError):
         raise Invalid({"body": ["Is not a well-formed chunked body."]}) from None
+    if req.content_length is None and len(body) >= (req.max_content_length or 0):
+        raise RequestEntityTooLarge  # a chunked body is cut silently at the limit
     if req.content_length is not None and len(body) != req.content_length:
         raise Invalid({"body": [f"Is cut short: {len(body)} of {req.content_length} bytes arrived."]})
     return body
