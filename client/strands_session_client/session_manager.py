@@ -1,0 +1,64 @@
+"""The one-liner: an agent's session, kept by the session service."""
+
+from typing import TYPE_CHECKING, Any
+
+from strands.session.repository_session_manager import RepositorySessionManager
+
+from strands_session_client.errors import ConflictError
+from strands_session_client.repository import PostgreSQLSessionRepository
+
+if TYPE_CHECKING:
+    from strands.types.agent import LocalAgent
+    from typing_extensions import Self
+
+
+class PostgreSQLSessionManager(RepositorySessionManager):
+    """Keeps an agent in its session, as in `Agent(session_manager=PostgreSQLSessionManager("session-id"))`.
+
+    Creates the session if it does not exist. `session_repository` is the repository it works on.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        *,
+        api_key: str | None = None,
+        allow_insecure_key: bool = False,
+    ) -> None:
+        """Takes what PostgreSQLSessionRepository takes; raises what errors.py lists."""
+        self._repository = PostgreSQLSessionRepository(
+            base_url, timeout, api_key=api_key, allow_insecure_key=allow_insecure_key
+        )
+        try:
+            try:
+                super().__init__(session_id, session_repository=self._repository)
+            except ConflictError:  # another process created the session since we looked: now it can be read
+                super().__init__(session_id, session_repository=self._repository)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def initialize(self, agent: "LocalAgent", **kwargs: Any) -> None:
+        """Restore the agent, or store it if it is new."""
+        super().initialize(agent, **kwargs)
+        if self._latest_agent_message[agent.agent_id] is None and _removed_message_count(agent):
+            # Every stored message was taken out of the conversation, so the SDK saw none and would number the next
+            # one 0, which is taken.
+            self._latest_agent_message[agent.agent_id] = self._repository.last_message(self.session_id, agent.agent_id)
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        self._repository.close()
+
+
+def _removed_message_count(agent: "LocalAgent") -> int:
+    manager = getattr(agent, "conversation_manager", None)
+    return getattr(manager, "removed_message_count", 0)
