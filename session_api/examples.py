@@ -33,6 +33,28 @@ def a_list(name: str, item: dict[str, Any]) -> dict[str, Any]:
     return {name: [item], "total": 1, "page": 1, "page_size": 100, "next": None}
 
 
+def _health(status: str, checks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "status": status,
+        "service": "session-api",
+        "version": "0.1.0",
+        "timestamp": "2026-01-31T12:00:00+00:00",
+        "checks": checks,
+    }
+
+
+_WELL = {"status": "healthy", "latency_ms": 0.412}
+_ILL = {"status": "unhealthy", "reason": "it cannot be reached"}
+_POOL = {"pool": {"size": 8, "in_use": 0, "idle": 1}}
+HEALTHY = _health("healthy", {"database": _WELL})
+UNHEALTHY = _health("unhealthy", {"database": _ILL})
+ALIVE = _health("alive", {})
+READY = _health("ready", {"database": _WELL})
+NOT_READY = _health("not ready", {"database": _ILL})
+DATABASE_HEALTHY = _health("healthy", {"database": {**_WELL, **_POOL}})
+DATABASE_UNHEALTHY = _health("unhealthy", {"database": {**_ILL, **_POOL}})
+
+
 def _error(name: str, message: str, details: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "error": name,

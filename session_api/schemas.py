@@ -92,6 +92,10 @@ class QueryInteger(fields.Integer):
 class Text(fields.String):
     """A short text that PostgreSQL's text type can keep."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        metadata = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$", **kwargs.pop("metadata", {})}
+        super().__init__(metadata=metadata, **kwargs)
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str) or _TEXT_REFUSED.search(value):
             raise ValidationError("Must be a string without control characters.")
@@ -121,7 +125,8 @@ class Document(fields.Dict):
     """A JSON object that is kept as it is; loaded as its compact JSON text."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(keys=fields.String(), metadata={"additionalProperties": True}, **kwargs)
+        metadata = {"additionalProperties": True, **kwargs.pop("metadata", {})}
+        super().__init__(keys=fields.String(), metadata=metadata, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
@@ -131,6 +136,10 @@ class Document(fields.Dict):
 
 class MessageDocument(Document):
     """A message of the SDK: `role` is a text, `content` is there; all else is opaque."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        properties = {"role": {"type": "string"}, "content": {}}
+        super().__init__(metadata={"properties": properties, "required": ["role", "content"]}, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, dict):

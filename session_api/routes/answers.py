@@ -12,8 +12,9 @@ from flask import Response, request
 from .. import render
 from ..errors import Invalid, NotModified
 
-_TAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
-_CONDITION = re.compile(rf"\s*(?:\*|{_TAG}(?:\s*,\s*{_TAG})*)\s*")
+_TAG = r'(W/)?"[!#-~]*"'
+CONDITION_PATTERN = rf"^ *(\*|{_TAG}( *, *{_TAG})*) *$"
+_CONDITION = re.compile(CONDITION_PATTERN)
 _STRONG = re.compile(r'(?<!W/)"([^"]*)"')
 _WEAK = re.compile(r'(\*|"[^"]*")')
 

@@ -16,6 +16,7 @@ from ..db import Database
 from ..errors import Invalid
 from ..examples import ERRORS
 from ..problems import InvalidPath
+from . import answers
 from .body import PARSER
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,13 +29,27 @@ ALWAYS = (406, 500, 503)
 db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"])  # type: ignore[assignment]
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+def _condition(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": answers.CONDITION_PATTERN}
+    return {"in": "header", "name": name, "description": description, "schema": schema, "example": '"5f3a"'}
 
 
 CONDITIONS = {
-    304: _header("If-None-Match", "Answer 304 when the stored ETag is one of these."),
-    412: _header("If-Match", "Answer 412 unless the stored ETag is one of these."),
+    304: _condition("If-None-Match", "Answer 304 when the stored ETag is one of these."),
+    412: _condition("If-Match", "Answer 412 unless the stored ETag is one of these."),
+}
+
+
+def _header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string", **schema}}
+
+
+REQUEST_ID = {"X-Request-ID": _header("The id of the request, as in the log.")}
+TAGGED = {**REQUEST_ID, "ETag": _header("The version of what is stored.")}
+HEADERS = {
+    200: TAGGED,
+    201: {**TAGGED, "Location": _header("Where the resource is.", format="uri-reference")},
+    204: REQUEST_ID,
 }
 
 
@@ -67,12 +82,16 @@ class Blueprint(flask_smorest.Blueprint):
         """As in flask-smorest, with one instance for all requests: making one costs more than using it."""
         return super().arguments(schema() if isinstance(schema, type) else schema, **kwargs)
 
+    def response(self, status_code: int, *args: Any, **kwargs: Any) -> Any:
+        return super().response(status_code, *args, **{"headers": HEADERS[status_code], **kwargs})
+
     def may_answer(self, *statuses: int) -> Callable[[F], F]:
         """Document what a view answers besides its success, and the conditional header that goes with 304 or 412."""
         responses = {status: f"Status{status}" for status in sorted({*statuses, *ALWAYS})}
 
         def decorate(view: F) -> F:
-            documented = self.doc(responses=responses)(view)
+            resource, method = view.__qualname__.split(".")
+            documented = self.doc(responses=responses, operationId=f"{method}{resource}")(view)
             documented._apidoc["conditions"] = [CONDITIONS[status] for status in statuses if status in CONDITIONS]
             return cast(F, documented)
 
@@ -108,10 +127,13 @@ def document(api: flask_smorest.Api) -> None:
             f"Status{status}",
             {
                 "description": description,
+                "headers": REQUEST_ID if status != 503 else {**REQUEST_ID, "Retry-After": _header("In seconds.")},
                 "content": {"application/json": {"schema": schemas.Error, "example": example}},
             },
         )
-    api.spec.components.response("Status304", {"description": "What If-None-Match names is still what is stored."})
+    unchanged = {"description": "What If-None-Match names is still what is stored.", "headers": TAGGED}
+    api.spec.components.response("Status304", unchanged)
+    api.spec.components.schemas.pop("PaginationMetadata", None)  # flask-smorest's own, which nothing here uses
     string = {"type": "string", "minLength": 1, "maxLength": schemas.ID_MAX_LENGTH, "pattern": schemas.ID_PATTERN}
     integer = {"type": "integer", "format": "int64", "minimum": 0, "maximum": schemas.INT64_MAX}
     api.register_converter(IdConverter, lambda converter: string)

@@ -8,41 +8,47 @@ from typing import Any
 
 from flask import Response
 
-from .. import schemas
+from .. import examples, schemas
 from ..errors import DatabaseUnavailable
 from ..store import schema
 from ..version import __version__
-from .blueprint import Blueprint, db
+from .blueprint import REQUEST_ID, Blueprint, db
 
 blp = Blueprint("health", __name__, url_prefix="/health", description="For probes and people.")
 
+_ILL = "The database cannot answer now; checks says why."
+
 
 @blp.route("")
-@blp.response(200, schemas.Health)
-@blp.alt_response(503, schema=schemas.Health)
+@blp.alt_response(500, "Status500")
+@blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.UNHEALTHY)
+@blp.response(200, schemas.Health, example=examples.HEALTHY, headers=REQUEST_ID)
 def health() -> Response:
     """All checks at once."""
     return _report("healthy", "unhealthy", _database())
 
 
 @blp.route("/live")
-@blp.response(200, schemas.Health)
+@blp.alt_response(500, "Status500")
+@blp.response(200, schemas.Health, example=examples.ALIVE, headers=REQUEST_ID)
 def live() -> Response:
     """The process answers, whatever else is broken: for a liveness probe."""
     return _body(200, "alive", {})
 
 
 @blp.route("/ready")
-@blp.response(200, schemas.Health)
-@blp.alt_response(503, schema=schemas.Health)
+@blp.alt_response(500, "Status500")
+@blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.NOT_READY)
+@blp.response(200, schemas.Health, example=examples.READY, headers=REQUEST_ID)
 def ready() -> Response:
     """The database answers and has its schema: for a readiness probe."""
     return _report("ready", "not ready", _database())
 
 
 @blp.route("/db")
-@blp.response(200, schemas.Health)
-@blp.alt_response(503, schema=schemas.Health)
+@blp.alt_response(500, "Status500")
+@blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.DATABASE_UNHEALTHY)
+@blp.response(200, schemas.Health, example=examples.DATABASE_HEALTHY, headers=REQUEST_ID)
 def database() -> Response:
     """The database's round trip in milliseconds, and the figures of the pool."""
     check = _database()
