@@ -29,14 +29,21 @@ ALWAYS = (406, 500, 503)
 db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"])  # type: ignore[assignment]
 
 
-def _condition(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": answers.CONDITION_PATTERN}
-    return {"in": "header", "name": name, "description": description, "schema": schema, "example": '"5f3a"'}
+def _condition(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "in": "header",
+        "name": name,
+        "description": description,
+        "schema": {"type": "string", **schema},
+        "example": '"5f3a"',
+    }
 
 
 CONDITIONS = {
     304: _condition("If-None-Match", "Answer 304 when the stored ETag is one of these."),
-    412: _condition("If-Match", "Answer 412 unless the stored ETag is one of these."),
+    412: _condition(
+        "If-Match", "Answer 412 unless the stored ETag is one of these.", pattern=answers.CONDITION_PATTERN
+    ),
 }
 
 
