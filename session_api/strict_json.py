@@ -17,6 +17,7 @@ from .errors import Invalid
 MAX_DEPTH = 100
 _PATH_SHOWN = 200
 
+_SIGNIFICANT = re.compile(r"-?[0.]*[1-9]")  # a number that is not zero, although it may be too small to be told from it
 _TOO_DEEP = f"Is nested deeper than {MAX_DEPTH} levels."
 _STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]')
 
@@ -72,7 +73,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _float(literal: str) -> float:
     value = float(literal)
-    if isinf(value):
+    if isinf(value) or (value == 0 and _SIGNIFICANT.match(literal)):
         raise _Flawed
     return value
 
@@ -94,8 +95,10 @@ def _mark_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _mark_float(literal: str) -> float | _Flaw:
-    value = float(literal)
-    return _Flaw("Is beyond the range of a double.") if isinf(value) else value
+    try:
+        return _float(literal)
+    except _Flawed:
+        return _Flaw("Is beyond the range of a double.")
 
 
 def _mark_int(literal: str) -> int | _Flaw:
