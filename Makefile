@@ -1,0 +1,84 @@
+PYTHON ?= python3
+VENV ?= .venv
+# Added to pytest's command line: make test ARGS="-k messages"
+ARGS ?=
+# make lock UPGRADE=1 takes the newest versions; without it, what is locked stays.
+UPGRADE ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint types check format lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'The environment is made in $(VENV) when needed. Another Python: make test PYTHON=python3.12 VENV=.venv312'
+
+run: $(VENV)/.run  ## Serve the API on http://127.0.0.1:8001, with a PostgreSQL of its own
+	@exec $(BIN)/session-api serve
+
+demo: $(VENV)/.run  ## Let an agent remember a conversation; needs `make run` in another terminal
+	@exec $(BIN)/python examples/remember.py
+
+test: $(VENV)/.dev  ## Run the tests, on the embedded PostgreSQL or on TEST_DATABASE_URL
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## Check style and formatting
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/.dev  ## Check types
+	@$(BIN)/mypy
+
+check: lint types test  ## Everything that a change must pass
+
+format: $(VENV)/.dev  ## Format the code and fix what can be fixed
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+# Each lock takes the versions of the one before as given, so all of them agree.
+COMPILE = $(BIN)/uv pip compile --quiet --no-python-downloads --universal --python-version 3.10 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: $(VENV)/.dev  ## Lock the requirements anew; UPGRADE=1 takes the newest versions
+	@echo "Locking requirements/*.txt"
+	@$(COMPILE) setup.cfg --output-file requirements/service.txt
+	@$(COMPILE) requirements/build.in --constraints requirements/service.txt --output-file requirements/build.txt
+	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in --extra embedded \
+		--constraints requirements/service.txt --constraints requirements/build.txt \
+		--output-file requirements/run.txt
+	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/dev.in --extra embedded \
+		--constraints requirements/run.txt --output-file requirements/dev.txt
+
+clean:  ## Remove the environment, caches and build results
+	@rm -rf $(VENV) build dist client/build client/dist *.egg-info client/*.egg-info \
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "There is no $(PYTHON): install Python 3.10 or newer, or name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); name a Python 3.10 or newer with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make a virtual environment: install its venv module" \
+			"(Debian and Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo '*' > $(VENV)/.gitignore
+	@touch $@
+
+$(VENV)/.run: requirements/run.txt $(SOURCES) | $(VENV)/.made
+	@echo "Installing the service and the client into $(VENV) (about a minute the first time)"
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation -e . -e ./client
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(SOURCES) | $(VENV)/.made
+	@echo "Installing the service, the client and the tools into $(VENV) (about a minute the first time)"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e . -e ./client
+	@touch $(VENV)/.run $@
