@@ -221,6 +221,15 @@ def test_an_operation_has_all_its_parameters(operation: str) -> None:
     }
 
 
+@pytest.mark.parametrize("operation", RESOURCES)
+def test_trying_an_operation_out_sends_no_condition_that_nobody_typed(operation: str) -> None:
+    """Swagger UI fills examples and defaults of parameters into its form: each PUT and DELETE would be a 412."""
+    headers = [part for part in OPERATIONS[operation].get("parameters", []) if part["in"] == "header"]
+
+    assert [] == [part["name"] for part in headers if {"example", "examples"} & part.keys()]
+    assert [] == [part["name"] for part in headers if {"example", "examples", "default"} & part["schema"].keys()]
+
+
 # What it shows is what happens.
 
 
