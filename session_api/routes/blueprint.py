@@ -30,19 +30,16 @@ db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"]
 
 
 def _condition(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {
-        "in": "header",
-        "name": name,
-        "description": description,
-        "schema": {"type": "string", **schema},
-        "example": '"5f3a"',
-    }
+    # No example: Swagger UI would send it with every request that is tried out.
+    return {"in": "header", "name": name, "description": description, "schema": {"type": "string", **schema}}
 
 
 CONDITIONS = {
-    304: _condition("If-None-Match", "Answer 304 when the stored ETag is one of these."),
+    304: _condition("If-None-Match", 'Answer 304 when the stored ETag is one of these, such as "5f3a".'),
     412: _condition(
-        "If-Match", "Answer 412 unless the stored ETag is one of these.", pattern=answers.CONDITION_PATTERN
+        "If-Match",
+        'Answer 412 unless the stored ETag is one of these, such as "5f3a".',
+        pattern=answers.CONDITION_PATTERN,
     ),
 }
 
