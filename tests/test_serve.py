@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,8 +56,15 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path)
+def directory() -> Iterator[Path]:
+    """Not pytest's tmp_path: as root, PostgreSQL runs as another user, and pytest closes its folder to others."""
+    with tempfile.TemporaryDirectory(prefix="serve-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def service(directory: Path) -> Iterator[Service]:
+    service = Service(directory)
     yield service
     if service.process.poll() is None:
         service.process.kill()
@@ -96,13 +104,13 @@ def test_it_says_in_plain_words_where_it_listens_and_where_the_data_lies(service
     assert "pg_ctl" not in output
 
 
-def test_a_second_one_on_the_same_port_ends_with_an_error(service: Service, tmp_path: Path) -> None:
+def test_a_second_one_on_the_same_port_ends_with_an_error(service: Service, directory: Path) -> None:
     service.start()
-    environment = {**os.environ, "SESSION_API_DATA_DIR": str(tmp_path / "data"), "API_PORT": str(service.port)}
+    environment = {**os.environ, "SESSION_API_DATA_DIR": str(directory / "other"), "API_PORT": str(service.port)}
 
     ended = subprocess.run(
         [sys.executable, "-m", "session_api.cli", "serve"],
-        cwd=tmp_path,
+        cwd=directory,
         env=environment,
         capture_output=True,
         text=True,

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from strands import Agent, ToolContext, tool
 from strands.agent.conversation_manager import (
@@ -157,7 +157,7 @@ def restored(manager, session_manager):
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
-@settings(max_examples=12)
+@settings(max_examples=12, phases=[Phase.reuse, Phase.generate])  # a life of eight turns can be read unshrunk
 @given(turns=st.lists(TURN, max_size=8), open_question=st.none() | TEXT)
 def test_any_life_of_an_agent_is_restored_as_from_files(live_url, manager, turns, open_question):
     session_id = new_session_id()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +15,12 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
-from session_api import config, create_app, logs
+from session_api import create_app
 from session_api.db import Database
 from session_api.errors import ConfigError, DatabaseUnavailable
 
 from . import api
-
-NAMES = [name.upper() for name in config.Settings.__dataclass_fields__]
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-SECRET = "hunter2secret"
-NOWHERE = f"postgresql://user:{SECRET}@127.0.0.1:1/nowhere"
-
-
-@pytest.fixture(autouse=True)
-def quiet_logs() -> Iterator[None]:
-    yield
-    logs.configure("CRITICAL", "json")
-
-
-@contextmanager
-def environment(variables: dict[str, str]) -> Iterator[None]:
-    """The process's environment with these settings and no others."""
-    before = dict(os.environ)
-    for name in NAMES:
-        os.environ.pop(name, None)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def loaded(variables: dict[str, str], dotenv: Path = Path(os.devnull)) -> config.Settings:
-    with environment(variables):
-        return config.load(dotenv)
+from .environment import LEVELS, NAMES, NOWHERE, SECRET, loaded
 
 
 def _cased(*words: str) -> st.SearchStrategy[str]:
@@ -127,7 +96,7 @@ def test_property_14_settings_come_from_the_environment_and_the_env_file(
     log_format=st.sampled_from(["json", "text"]),
 )
 def test_property_14_settings_change_how_the_service_behaves(
-    database_url: str, tmp_path: Path, pool: tuple[int, int], limit: int, level: str, log_format: str
+    database_url: str, tmp_path: Path, own_logs: None, pool: tuple[int, int], limit: int, level: str, log_format: str
 ) -> None:
     """Feature: session-backend-api, Property 14: Configuration changes behaviour"""
     dotenv = tmp_path / ".env"

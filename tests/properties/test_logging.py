@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import redirect_stdout
 
-import pytest
 import structlog
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -17,15 +16,9 @@ from hypothesis import strategies as st
 from session_api import logs
 
 from . import strategies
-from .test_configuration import LEVELS, NOWHERE, loaded
+from .environment import LEVELS, NOWHERE, loaded
 
 SOURCES = ("service", "library", "library with a cause", "request", "probe")
-
-
-@pytest.fixture(autouse=True)
-def quiet_logs() -> Iterator[None]:
-    yield
-    logs.configure("CRITICAL", "json")
 
 
 @settings(max_examples=100)
@@ -37,7 +30,7 @@ def quiet_logs() -> Iterator[None]:
     ),
 )
 def test_property_16_log_levels_filter(
-    client: FlaskClient, level: str, change: type[str], emitted: list[tuple[str, str, str]]
+    client: FlaskClient, own_logs: None, level: str, change: Callable[[str], str], emitted: list[tuple[str, str, str]]
 ) -> None:
     """Feature: session-backend-api, Property 16: Log levels filter"""
     chosen = loaded({"LOG_LEVEL": change(level), "DATABASE_URL": NOWHERE})
