@@ -95,7 +95,7 @@ def _events(answer: Answer) -> Iterable[StreamEvent]:
             yield {"contentBlockStart": {"start": {}}}
             yield {"contentBlockDelta": {"delta": {"text": block["text"]}}}
         yield {"contentBlockStop": {}}
-    fitting = "tool_use" if any("toolUse" in block for block in answer.content) else "end_turn"
+    fitting: StopReason = "tool_use" if any("toolUse" in block for block in answer.content) else "end_turn"
     yield {"messageStop": {"stopReason": answer.stop_reason or fitting}}
     redaction: RedactContentEvent = {}
     if answer.redact_user is not None:

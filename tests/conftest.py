@@ -188,9 +188,9 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
     """Return when the service is ready; fail with its log when it ended or takes over a minute."""
     for _ in range(600):
         try:
-            if requests.get(f"{url}/health/ready", timeout=1).ok:
+            if requests.get(f"{url}/health/ready", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         try:
             process.wait(0.1)

@@ -5,8 +5,10 @@ import json
 import pytest
 import requests
 from strands import tool
+from strands.types.session import SessionMessage
 
 from examples.scripted_model import Answer, tool_use
+from strands_session_client import PostgreSQLSessionRepository
 from tests.agents.building import build_agent, new_session_id, texts
 from tests.agents.processes import die, until_killed
 
@@ -75,6 +77,17 @@ def test_the_original_of_redacted_input_is_not_stored(live_url, redacted):
 
     assert "I can't help." in everything
     assert SECRET not in everything
+
+
+def test_an_original_that_is_stored_beside_its_replacement_does_not_reach_the_model(live_url, session_id):
+    build_agent(live_url, session_id)
+    original = {"role": "user", "content": [{"text": f"My card is {SECRET}."}]}
+    replacement = {"role": "user", "content": [{"text": "[user input redacted]"}]}
+    with PostgreSQLSessionRepository(live_url) as repository:
+        repository.create_message(session_id, "default", SessionMessage(original, 0, replacement))
+    seen = ask_again(live_url, session_id)
+
+    assert ["[user input redacted]", "Anything else?"] == texts(seen)
 
 
 def test_a_redacted_tool_result_keeps_its_tool_use_and_loses_its_content(live_url, session_id):

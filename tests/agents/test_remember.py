@@ -45,3 +45,9 @@ def test_the_demonstration_says_in_one_sentence_that_the_url_cannot_be_used():
 
     assert (1, "") == (demo.returncode, demo.stdout)
     assert ["The base URL must look like http://host:8001 or https://host."] == demo.stderr.splitlines()
+
+
+def test_the_readme_shows_the_very_agent_of_the_demonstration():
+    shown = re.search(r"```python\n.*?(def chat.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+
+    assert shown in (ROOT / "examples" / "remember.py").read_text()

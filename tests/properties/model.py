@@ -29,7 +29,7 @@ def _with_parents(paths: list[Path]) -> list[Path]:
     return list(dict.fromkeys(part for path in paths for part in (path[:2], path)))
 
 
-tree: st.SearchStrategy[list[Path]] = st.lists(st.one_of(_agents, _messages, _messages, _multi_agents), max_size=4).map(
+tree: st.SearchStrategy[list[Path]] = st.lists(st.one_of(_agents, _messages, _messages, _multi_agents), max_size=3).map(
     _with_parents
 )
 

@@ -41,7 +41,7 @@ def test_property_3_cascade_deletion(
 @settings(max_examples=100)
 @given(
     agent_ids=st.tuples(strategies.ids, strategies.ids),
-    placed=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), strategies.message_ids), max_size=4),
+    placed=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), strategies.message_ids), max_size=3),
 )
 def test_property_4_agents_are_found_under_their_session_only(
     client: FlaskClient, agent_ids: tuple[str, str], placed: list[tuple[int, int, int]]
