@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timezone
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from . import strict_json
 
@@ -172,11 +172,14 @@ class SessionCreate(Request):
 
 
 class AgentRequest(Request):
-    @pre_load
-    def accept_the_name_of_the_sdk(self, data: Any, **kwargs: Any) -> Any:
-        """The SDK's own dictionaries say `_internal_state`."""
-        if isinstance(data, dict) and "_internal_state" in data:
-            return {"internal_state": data["_internal_state"], **data}
+    named_by_the_sdk = Document(
+        data_key="_internal_state", metadata={"description": "`internal_state`, as the SDK's dictionaries call it."}
+    )
+
+    @post_load
+    def accept_the_name_of_the_sdk(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        if "named_by_the_sdk" in data:
+            data["internal_state"] = data.pop("named_by_the_sdk")
         return data
 
 

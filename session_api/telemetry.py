@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import lru_cache
 from time import perf_counter
 
 import structlog
@@ -44,7 +45,7 @@ def _accepts_json() -> None:
 
 def _finish(response: Response) -> Response:
     seconds = perf_counter() - g.started
-    rule = request.url_rule.rule if request.url_rule else None
+    rule = _template(request.url_rule.rule) if request.url_rule else None
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in response.headers else "no-store")
     metrics.DURATION.labels(rule or "none", request.method, f"{response.status_code // 100}xx").observe(seconds)
@@ -65,6 +66,12 @@ def _finish(response: Response) -> Response:
     else:
         log.info("request", **fields)
     return response
+
+
+@lru_cache(maxsize=256)
+def _template(rule: str) -> str:
+    """The rule as the API's documentation writes it: {session_id} for <session_id:session_id>."""
+    return re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule)
 
 
 def _leave(_: BaseException | None) -> None:

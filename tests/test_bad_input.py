@@ -662,7 +662,7 @@ def test_a_document_that_is_no_object_is_refused(refuses: Refuses, family: Famil
         value = "[null]"  # null is allowed there, and clears
     write = place.write(family, value)
 
-    refuses(request(write.method, write.url, write.body), 400, place.field_of_answer)
+    refuses(request(write.method, write.url, write.body), 400, place.field)
 
 
 @pytest.mark.parametrize(

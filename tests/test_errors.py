@@ -90,6 +90,17 @@ def test_an_id_in_the_body_must_be_the_one_in_the_path(client: FlaskClient, sess
     assert 200 == client.put(f"{agent_url}/messages/0", json={"message_id": 0}).status_code
 
 
+def test_a_bad_id_in_a_path_is_named(client: FlaskClient, session_url: str, agent_url: str) -> None:
+    for url, field in (
+        ("/api/v1/sessions/%20", "session_id"),
+        (f"{session_url}/agents/..", "agent_id"),
+        (f"{session_url}/multi-agents/%00", "multi_agent_id"),
+        (f"{agent_url}/messages/-1", "message_id"),
+    ):
+        answer = client.get(url)
+        assert (400, [field]) == (answer.status_code, list(answer.json["details"]))
+
+
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [("abc-1.2_X", True), ("a" * 64, True), ("a" * 65, False), ("a b", False), ("é", False), ("", False)],

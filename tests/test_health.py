@@ -54,7 +54,7 @@ def test_metrics_count_requests_by_rule_and_status(client: FlaskClient, session_
     metrics = client.get("/metrics")
 
     sample = (
-        'session_api_request_duration_seconds_count{method="GET",route="/api/v1/sessions/<id:session_id>",status="2xx"}'
+        'session_api_request_duration_seconds_count{method="GET",route="/api/v1/sessions/{session_id}",status="2xx"}'
     )
     assert sample in metrics.get_data(as_text=True)
     assert "text/plain" == metrics.mimetype

@@ -41,7 +41,7 @@ def test_a_request_writes_one_line_with_the_rule_and_not_the_path(app: Flask, li
     assert {"duration_ms", "timestamp"} == line.keys() - {
         "request_id", "method", "route", "status", "tenant", "level", "message"
     }  # fmt: skip
-    assert ("abc", "PUT", "/api/v1/sessions/<id:session_id>", 404, "default", "info", "request") == tuple(
+    assert ("abc", "PUT", "/api/v1/sessions/{session_id}", 404, "default", "info", "request") == tuple(
         line[name] for name in ("request_id", "method", "route", "status", "tenant", "level", "message")
     )
     assert session_id not in str(line)

@@ -17,7 +17,7 @@ from .blueprint import PREFIX, Blueprint, db
 blp = Blueprint(
     "agents",
     __name__,
-    url_prefix=f"{PREFIX}/sessions/<id:session_id>/agents",
+    url_prefix=f"{PREFIX}/sessions/<session_id:session_id>/agents",
     description="The agents of a session, each with its three states.",
 )
 
@@ -40,7 +40,7 @@ class Agents(MethodView):
         return lists.answer("agents", agents, (tenant(), session_id), query)
 
 
-@blp.route("/<id:agent_id>")
+@blp.route("/<agent_id:agent_id>")
 class Agent(MethodView):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.Agent, example=examples.AGENT)

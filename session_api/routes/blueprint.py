@@ -60,11 +60,25 @@ HEADERS = {
 class IdConverter(BaseConverter):
     """One segment that must be an id; what isn't one is a 400 that says why, not a missing route."""
 
+    name: str
+
     def to_python(self, value: str) -> str:
         try:
             return schemas.check_id(value)
         except ValidationError as error:
-            raise InvalidPath(Invalid({"path": [str(text) for text in error.messages]})) from None
+            raise InvalidPath(Invalid({self.name: [str(text) for text in error.messages]})) from None
+
+
+class SessionIdConverter(IdConverter):
+    name = "session_id"
+
+
+class AgentIdConverter(IdConverter):
+    name = "agent_id"
+
+
+class MultiAgentIdConverter(IdConverter):
+    name = "multi_agent_id"
 
 
 class MessageIdConverter(BaseConverter):
@@ -73,6 +87,9 @@ class MessageIdConverter(BaseConverter):
             return schemas.check_message_id(value)
         except ValidationError as error:
             raise InvalidPath(Invalid({"message_id": [str(text) for text in error.messages]})) from None
+
+
+IDS = (SessionIdConverter, AgentIdConverter, MultiAgentIdConverter)
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -110,7 +127,8 @@ def _add_conditions(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> 
 
 
 def init_app(app: Flask) -> None:
-    app.url_map.converters["id"] = IdConverter
+    for converter in IDS:
+        app.url_map.converters[converter.name] = converter
     app.url_map.converters["message_id"] = MessageIdConverter
     # /sessions//agents must not turn into /sessions/agents, the session of that name.
     app.url_map.merge_slashes = False
@@ -140,5 +158,6 @@ def document(api: flask_smorest.Api) -> None:
     api.spec.components.schemas.pop("PaginationMetadata", None)  # flask-smorest's own, which nothing here uses
     string = {"type": "string", "minLength": 1, "maxLength": schemas.ID_MAX_LENGTH, "pattern": schemas.ID_PATTERN}
     integer = {"type": "integer", "format": "int64", "minimum": 0, "maximum": schemas.INT64_MAX}
-    api.register_converter(IdConverter, lambda converter: string)
+    for converter in IDS:
+        api.register_converter(converter, lambda converter: string)
     api.register_converter(MessageIdConverter, lambda converter: integer)

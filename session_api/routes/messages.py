@@ -17,7 +17,7 @@ from .blueprint import PREFIX, Blueprint, db
 blp = Blueprint(
     "messages",
     __name__,
-    url_prefix=f"{PREFIX}/sessions/<id:session_id>/agents/<id:agent_id>/messages",
+    url_prefix=f"{PREFIX}/sessions/<session_id:session_id>/agents/<agent_id:agent_id>/messages",
     description="The conversation of an agent, in the order of message_id.",
 )
 

@@ -17,7 +17,7 @@ from .blueprint import PREFIX, Blueprint, db
 blp = Blueprint(
     "multi-agents",
     __name__,
-    url_prefix=f"{PREFIX}/sessions/<id:session_id>/multi-agents",
+    url_prefix=f"{PREFIX}/sessions/<session_id:session_id>/multi-agents",
     description="The state of the graphs and swarms of a session.",
 )
 
@@ -40,7 +40,7 @@ class MultiAgents(MethodView):
         return lists.answer("multi_agents", multi_agents, (tenant(), session_id), query)
 
 
-@blp.route("/<id:multi_agent_id>")
+@blp.route("/<multi_agent_id:multi_agent_id>")
 class MultiAgent(MethodView):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.MultiAgent, example=examples.MULTI_AGENT)

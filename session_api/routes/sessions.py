@@ -34,7 +34,7 @@ class Sessions(MethodView):
         return lists.answer("sessions", sessions, (tenant(),), query)
 
 
-@blp.route("/<id:session_id>")
+@blp.route("/<session_id:session_id>")
 class Session(MethodView):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.Session, example=examples.SESSION)
