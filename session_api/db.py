@@ -4,40 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from . import deadline, verdicts
+from .breaker import Breaker, Open
 from .config import Settings, normalise_database_url
-from .errors import Conflict, DatabaseUnavailable, Failure, Invalid, NotFound
+from .errors import Conflict, DatabaseUnavailable, Failure, Gone, Invalid, NotFound, PreconditionFailed
+from .verdicts import Verdict
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # A child is inserted without looking for its parent first: the constraint that refuses it says which parent is missing.
+# A distributed engine appends the number of a shard to the name.
 MISSING_PARENT = {
     "fk_session_agents_sessions": "session",
     "fk_session_messages_session_agents": "agent",
     "fk_session_multi_agents_sessions": "session",
 }
 
-# What PostgreSQL says when it can't answer now, by SQLSTATE or its class: reason, seconds to wait.
-_NOT_NOW = {
-    "57014": ("the statement took too long", 1),
-    "55P03": ("a row is locked", 1),
-    "40": ("writes collided", 1),
-    "57": ("it is stopping or starting", 2),
-    "53": ("it is out of a resource", 5),
-    "25006": ("it is read-only", 2),
-    "42P01": ("its schema is missing; run `flask db upgrade`", 30),
-    "42703": ("its schema is not the one of this version; run `flask db upgrade`", 30),
-}
+# Below the client's read timeout of 20 s, so that a PUT that was given up there can't land after a newer one.
+REQUEST_SECONDS = 15.0
+PROBE_SECONDS = 3.0
+CONNECT_SECONDS = 3.0
 
 # They go with the connection's start, so that they also hold behind a pooler, where SET would leak to others.
 _SERVER_SETTINGS = {
@@ -49,7 +46,6 @@ _SERVER_SETTINGS = {
 }
 _CONNECT_ARGS = {
     "application_name": "session-api",
-    "connect_timeout": 3,
     "tcp_user_timeout": 5000,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -57,18 +53,19 @@ _CONNECT_ARGS = {
 }
 
 
-class _Unreachable(DatabaseUnavailable):
-    """No connection could be had: nothing was sent, so it is safe to try again."""
+class _Trouble(Exception):
+    """PostgreSQL cannot answer now; what that means is in the verdict."""
 
-
-class _LinkLost(DatabaseUnavailable):
-    """The connection broke under a statement, which may or may not have been applied."""
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
 
 
 class Database:
     """A pool of connections. One per process; safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
+        deadline.install()
         url = make_url(normalise_database_url(settings.database_url or ""))
         options = [f"-c {name}={value}" for name, value in _SERVER_SETTINGS.items()]
         given = url.query.get("options", "")
@@ -86,91 +83,147 @@ class Database:
             hide_parameters=True,  # conversations must not reach the logs inside a traceback
             connect_args={**_CONNECT_ARGS, "options": " ".join(options).strip()},
         )
+        self._breaker = Breaker()
+        event.listen(self.engine, "do_connect", self._connect)
         self._attempts = settings.retry_attempts
         self._retrying = Retrying(
-            stop=stop_after_attempt(max(1, self._attempts - 1)),
+            retry=retry_if_exception_type(_Trouble),
+            stop=self._gives_up,
             wait=wait_random_exponential(
                 multiplier=settings.retry_backoff_min or 0.001,
                 exp_base=settings.retry_backoff_multiplier,
                 max=settings.retry_backoff_max,
             ),
-            retry=retry_if_exception_type(_Unreachable),
             reraise=True,
         )
 
     def run(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store function on a connection of its own; each can be run again, since every row has a natural key.
 
-        Raises what the operation raises, and DatabaseUnavailable when PostgreSQL cannot answer now.
+        Raises what the operation raises, and DatabaseUnavailable when PostgreSQL cannot answer now; its `applied` is
+        "unknown" where a broken link leaves it open whether the work was done.
         """
-        try:
-            return self._once(operation, *args, **kwargs)
-        except _LinkLost:
-            return self._again(operation, *args, **kwargs)
-        except _Unreachable:
-            if self._attempts == 1:
-                raise
-            return self._with_retries(operation, *args, **kwargs)
+        return self._run(True, operation, *args, **kwargs)
+
+    def read(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `run`, for an operation that changes nothing."""
+        return self._run(False, operation, *args, **kwargs)
 
     def probe(self, operation: Callable[[Session], object]) -> float | DatabaseUnavailable:
         """Milliseconds that the operation took, or why it could not be run; tried once, since probes come again."""
         started = perf_counter()
-        try:
-            self._once(operation)
-        except DatabaseUnavailable as error:
-            return error
+        with deadline.within(PROBE_SECONDS):
+            try:
+                self._once(operation)
+            except _Trouble as trouble:
+                return _unavailable(trouble, lost=False)
         return (perf_counter() - started) * 1000
 
     def pool_figures(self) -> dict[str, int]:
-        pool = self.engine.pool
-        assert isinstance(pool, QueuePool)  # noqa: S101  set above
+        pool = cast(QueuePool, self.engine.pool)
         return {"size": pool.size(), "in_use": pool.checkedout(), "idle": pool.checkedin()}
 
     def dispose(self) -> None:
         self.engine.dispose()
 
-    def _again(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Once more after a lost link: finding our own row in place means that the first try was applied."""
-        try:
-            return self._with_retries(operation, *args, **kwargs)
-        except Conflict as conflict:
-            if conflict.stored is None:
-                raise
-            return cast(T, conflict.stored)  # the row that the operation would have returned
-        except DatabaseUnavailable as error:
-            raise _LinkLost(error.reason, applied="unknown", retry_after=error.retry_after) from error
+    def _run(
+        self, writes: bool, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        with deadline.within(REQUEST_SECONDS):
+            try:
+                return self._once(operation, *args, **kwargs)
+            except _Trouble as trouble:
+                first = trouble
+            return self._again(first, writes, operation, *args, **kwargs)
 
-    def _with_retries(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return cast(T, self._retrying(self._once, operation, *args, **kwargs))
+    def _again(
+        self,
+        trouble: _Trouble,
+        writes: bool,
+        operation: Callable[Concatenate[Session, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Count the trouble as the first try, and try on. After a lost link, what a first try would have left there
+        means that it was applied.
+        """
+        lost = False
+        pending: _Trouble | None = trouble
+
+        def attempt() -> T:
+            nonlocal lost, pending
+            try:
+                if pending is not None:
+                    raise pending
+                return self._once(operation, *args, **kwargs)
+            except _Trouble as error:
+                pending = None
+                lost = lost or (writes and error.verdict.lost)
+                raise
+
+        try:
+            return self._retrying(attempt)
+        except _Trouble as error:
+            raise _unavailable(error, lost=lost) from error.__cause__
+        except Conflict as conflict:
+            if not lost or conflict.stored is None:
+                raise
+            return cast(T, conflict.stored)
+        except Gone:
+            if not lost:
+                raise
+            return cast(T, None)
+        except PreconditionFailed:
+            if not lost:
+                raise
+            # The version may be another one because the first try was applied.
+            raise _unavailable(trouble, lost=True) from trouble.__cause__
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        error = cast(_Trouble, cast(Any, state.outcome).exception())
+        tries = error.verdict.tries or self._attempts
+        return state.attempt_number >= tries or state.upcoming_sleep > deadline.left() / 2
 
     def _once(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         with Session(self.engine) as tx:
             try:
                 tx.connection()
-            except PoolTimeout as error:
-                raise DatabaseUnavailable("all connections are busy") from error
-            except DBAPIError as error:
-                raise _Unreachable("it cannot be reached", retry_after=2) from error
+            except (DBAPIError, PoolTimeout) as error:
+                raise _Trouble(verdicts.of_connecting(error)) from error
+            except Open:
+                raise _Trouble(verdicts.BREAKER_OPEN) from None
             try:
                 return operation(tx, *args, **kwargs)
             except DBAPIError as error:
-                failure = _translated(error)
-                if failure is None:
+                trouble = self._judged(error)
+                if trouble is None:
                     raise
-                raise failure from error
+                raise trouble from error
+
+    def _judged(self, error: DBAPIError) -> Failure | _Trouble | None:
+        """What an error under a statement means; None for one that is a defect of ours."""
+        verdict = verdicts.of_statement(error)
+        if verdict is not None:
+            if verdict.drops_pool:
+                self.engine.dispose()
+            return _Trouble(verdict)
+        sqlstate: str = getattr(error.orig, "pgcode", None) or ""
+        constraint: str = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
+        if isinstance(error, IntegrityError):
+            parents = (parent for name, parent in MISSING_PARENT.items() if constraint.startswith(name))
+            return next((NotFound(parent) for parent in parents), None)
+        if sqlstate.startswith(("22", "54")):
+            return Invalid({"body": [f"PostgreSQL cannot keep a value (SQLSTATE {sqlstate})."]})
+        return None
+
+    def _connect(self, dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> Any:
+        def connect() -> Any:
+            with deadline.within(CONNECT_SECONDS):
+                return dialect.loaded_dbapi.connect(*arguments, **parameters)
+
+        return self._breaker.call(connect)
 
 
-def _translated(error: DBAPIError) -> Failure | None:
-    """The failure that a database error means; None for one that is a defect of ours."""
-    sqlstate: str = getattr(error.orig, "pgcode", None) or ""
-    constraint: str = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
-    if error.connection_invalidated or sqlstate.startswith("08"):
-        return _LinkLost("the connection broke", applied="unknown")
-    if isinstance(error, IntegrityError) and constraint in MISSING_PARENT:
-        return NotFound(MISSING_PARENT[constraint])
-    for code, (reason, retry_after) in _NOT_NOW.items():
-        if sqlstate.startswith(code):
-            return DatabaseUnavailable(reason, retry_after=retry_after)
-    if sqlstate.startswith(("22", "54")):
-        return Invalid({"body": [f"PostgreSQL cannot keep a value (SQLSTATE {sqlstate})."]})
-    return None
+def _unavailable(trouble: _Trouble, *, lost: bool) -> DatabaseUnavailable:
+    verdict = trouble.verdict
+    return DatabaseUnavailable(verdict.reason, applied="unknown" if lost else False, retry_after=verdict.retry_after)

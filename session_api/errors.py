@@ -5,6 +5,7 @@ Failure
 ├── Invalid               400  a body, an id or a query is refused
 ├── NotModified           304  the caller has this version already (an answer, not an error)
 ├── NotFound              404  the resource, its parent or the route is missing
+│   └── Gone              404  it was to be deleted
 ├── Conflict              409  the id is taken
 ├── PreconditionFailed    412  If-Match is stale
 └── DatabaseUnavailable   503  PostgreSQL cannot answer now
@@ -59,6 +60,10 @@ class NotFound(Failure):
     def __init__(self, resource: str) -> None:
         self.details = {"resource": resource}
         self.message = f"There is no such {resource.replace('_', '-')}."
+
+
+class Gone(NotFound):
+    """What was to be deleted is not there; after a lost link, that is what the first try would have left."""
 
 
 class Conflict(Failure):

@@ -47,7 +47,7 @@ class Agent(MethodView):
     def get(self, session_id: str, agent_id: str) -> Response:
         """Read the states of an agent; its messages are not touched."""
         key = AgentKey(tenant(), session_id, agent_id)
-        return answers.stored(db.run(agents.read, key, answers.known_versions()))
+        return answers.stored(db.read(agents.read, key, answers.known_versions()))
 
     @blp.may_answer(400, 404, 412, 413, 415)
     @blp.arguments(schemas.AgentChange, example=examples.AGENT_CHANGE)

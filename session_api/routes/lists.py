@@ -35,13 +35,9 @@ def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[s
     """One page with its ETag, or 304 when If-None-Match names it; then no document is read."""
     page = _page(query, store.ORDER)
     filters = {key: query[key] for key in FILTERS if key in query}
-    known = answers.known_tags()
-    if known:
-        seen = db.run(store.list_versions, parent, page, filters)
-        tag = render.listing_etag(seen.rows, seen.total, seen.more)
-        if tag in known or "*" in known:
-            return answers.tagged(Response(status=304), tag)
-    listing = db.run(store.list_, parent, page, filters)
+    tag, listing = db.read(_unless_known, store, parent, page, filters, answers.known_tags())
+    if listing is None:
+        return answers.tagged(Response(status=304), tag)
     text = render.listing(
         name,
         listing.rows,
@@ -50,8 +46,23 @@ def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[s
         size=page.limit,
         next=_cursor(listing.rows[-1], store.ORDER) if listing.more and listing.rows else None,
     )
-    tag = render.listing_etag(listing.rows, listing.total, listing.more)
     return answers.tagged(Response(text, mimetype="application/json"), tag)
+
+
+def _unless_known(
+    tx: Any, store: Listable, parent: Any, page: Page, filters: Any, known: set[str]
+) -> tuple[str, Listing[Any] | None]:
+    """The page with its tag, or the tag alone when it is one of the `known` ones."""
+    if known:
+        tag = _tag(store.list_versions(tx, parent, page, filters))
+        if tag in known or "*" in known:
+            return tag, None
+    listing = store.list_(tx, parent, page, filters)
+    return _tag(listing), listing
+
+
+def _tag(listing: Listing[Any]) -> str:
+    return render.listing_etag(listing.rows, listing.total, listing.more)
 
 
 def _page(query: Mapping[str, Any], order: tuple[str, ...]) -> Page:

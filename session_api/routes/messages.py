@@ -47,7 +47,7 @@ class Message(MethodView):
     def get(self, session_id: str, agent_id: str, message_id: int) -> Response:
         """Read a message."""
         key = MessageKey(tenant(), session_id, agent_id, message_id)
-        return answers.stored(db.run(messages.read, key, answers.known_versions()))
+        return answers.stored(db.read(messages.read, key, answers.known_versions()))
 
     @blp.may_answer(400, 404, 412, 413, 415)
     @blp.arguments(schemas.MessageChange, example=examples.MESSAGE_CHANGE)

@@ -47,7 +47,7 @@ class MultiAgent(MethodView):
     def get(self, session_id: str, multi_agent_id: str) -> Response:
         """Read the state of a multi-agent."""
         key = MultiAgentKey(tenant(), session_id, multi_agent_id)
-        return answers.stored(db.run(multi_agents.read, key, answers.known_versions()))
+        return answers.stored(db.read(multi_agents.read, key, answers.known_versions()))
 
     @blp.may_answer(400, 404, 412, 413, 415)
     @blp.arguments(schemas.MultiAgentChange, example=examples.MULTI_AGENT_CHANGE)

@@ -41,7 +41,7 @@ class Session(MethodView):
     def get(self, session_id: str) -> Response:
         """Read a session; its agents and messages have URLs of their own."""
         key = SessionKey(tenant(), session_id)
-        return answers.stored(db.run(sessions.read, key, answers.known_versions()))
+        return answers.stored(db.read(sessions.read, key, answers.known_versions()))
 
     @blp.may_answer(400, 404, 412, 413, 415)
     @blp.arguments(schemas.SessionChange, example=examples.SESSION_CHANGE)

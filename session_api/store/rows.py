@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from ..errors import Conflict, NotFound, NotModified, PreconditionFailed
+from ..errors import Conflict, Gone, NotFound, NotModified, PreconditionFailed
 
 Row = TypeVar("Row")
 Key = tuple[str | int, ...]
@@ -121,7 +121,7 @@ class Rows(Generic[Row]):
         """Delete the row and all that is under it; raises as `update` does."""
         statement = self._delete if expected is None else self._delete_expected
         if tx.execute(statement, {**self._named(key), "expected": list(expected or ())}).one_or_none() is None:
-            raise self._why_not(tx, key, expected)
+            raise self._why_not(tx, key, expected, Gone)
 
     def list_(self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
         """One page in one statement. Raises NotFound for the parent."""
@@ -165,9 +165,11 @@ class Rows(Generic[Row]):
         )
         return self.row_type(*stored) if same else None
 
-    def _why_not(self, tx: Session, key: Key, expected: Collection[int] | None) -> NotFound | PreconditionFailed:
+    def _why_not(
+        self, tx: Session, key: Key, expected: Collection[int] | None, missing: type[NotFound] = NotFound
+    ) -> NotFound | PreconditionFailed:
         there = expected is not None and tx.execute(self._select_version, self._named(key)).one_or_none()
-        return PreconditionFailed() if there else NotFound(self.resource)
+        return PreconditionFailed() if there else missing(self.resource)
 
     @cached_property
     def _own_id(self) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
 from session_api import create_app
 from session_api.db import Database
 from session_api.errors import ConfigError, DatabaseUnavailable
 
+from ..proxy import refusing
 from . import api
 from .environment import LEVELS, NAMES, NOWHERE, SECRET, loaded
 
@@ -135,14 +135,15 @@ def test_property_14_retry_attempts_are_how_often_the_database_is_tried(attempts
     """Feature: session-backend-api, Property 14: Configuration changes behaviour"""
     variables = {"RETRY_ATTEMPTS": attempts, "RETRY_BACKOFF_MIN": longest, "RETRY_BACKOFF_MAX": longest}
     written = {name: str(value) for name, value in variables.items()}
-    database = Database(loaded({"DATABASE_URL": NOWHERE, **written}))
-    tries: list[None] = []
-    event.listen(database.engine, "do_connect", lambda *_: tries.append(None))
+    hangs_up = refusing()
+    url = f"postgresql://nobody@127.0.0.1:{hangs_up.port}/nothing?sslmode=disable&gssencmode=disable"
+    database = Database(loaded({"DATABASE_URL": url, **written}))
 
     with pytest.raises(DatabaseUnavailable):
         database.run(lambda tx: None)
 
-    assert attempts == len(tries)
+    assert attempts == hangs_up.accepted
+    hangs_up.close()
 
 
 # What each variable must not hold; a value may be a secret that was pasted into the wrong line.
