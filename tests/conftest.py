@@ -75,14 +75,14 @@ def _execute(url: str, statement: str) -> None:
 
 def make_settings(url: str, **changes: object) -> config.Settings:
     """The default settings, whatever the environment says, for the given database."""
-    outside = {name: os.environ.pop(name) for name in _SETTINGS if name in os.environ}
+    outside = {name: os.environ.pop(name) for name in SETTINGS if name in os.environ}
     try:
         return replace(config.load(Path(os.devnull)), database_url=url, log_level="CRITICAL", **changes)
     finally:
         os.environ.update(outside)
 
 
-_SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
+SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
 
 
 @pytest.fixture(scope="session")
@@ -168,7 +168,7 @@ def free_port() -> int:
 def live_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The service as it runs in production: gunicorn with two processes, on the test's database."""
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     environment |= {"DATABASE_URL": database_url, "API_PORT": str(port), "LOG_LEVEL": "WARNING"}
     log = tmp_path_factory.mktemp("gunicorn") / "log"
     with log.open("w") as output:
@@ -184,11 +184,11 @@ def live_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         gunicorn.wait(30)
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, probe: str = "/health/ready") -> None:
     """Return when the service is ready; fail with its log when it ended or takes over a minute."""
     for _ in range(600):
         try:
-            if requests.get(f"{url}/health/ready", timeout=5).ok:
+            if requests.get(f"{url}{probe}", timeout=5).ok:
                 return
         except requests.RequestException:
             pass

@@ -7,7 +7,24 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from sqlalchemy.engine import make_url
+
 Connect = Callable[[], socket.socket]
+
+
+def to_database(url: str) -> Connect:
+    """Connects to the server of this URL, whether it listens on a socket file or on TCP."""
+    target = make_url(url)
+    folder = target.query.get("host")
+
+    def connect() -> socket.socket:
+        if folder:
+            upstream = socket.socket(socket.AF_UNIX)
+            upstream.connect(f"{folder}/.s.PGSQL.{target.port or 5432}")
+            return upstream
+        return socket.create_connection((target.host or "", target.port or 5432))
+
+    return connect
 
 
 def refusing() -> Proxy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,25 +20,15 @@ from session_api.models import AgentKey, MessageKey
 from session_api.store import agents, messages
 
 from .conftest import HELLO, make_settings
-from .proxy import Proxy, refusing
+from .proxy import Proxy, refusing, to_database
 
 NEW = {"message": '{"role":"user","content":[]}', "redact_message": None, "created_at": None, "updated_at": None}
 
 
 @pytest.fixture
 def proxy(database_url: str) -> Iterator[Proxy]:
-    """In front of the test's database, whether that listens on a socket file or on TCP."""
-    url = make_url(database_url)
-    folder = url.query.get("host")
-
-    def connect() -> socket.socket:
-        if folder:
-            upstream = socket.socket(socket.AF_UNIX)
-            upstream.connect(f"{folder}/.s.PGSQL.{url.port or 5432}")
-            return upstream
-        return socket.create_connection((url.host, url.port or 5432))
-
-    proxy = Proxy(connect)
+    """In front of the test's database."""
+    proxy = Proxy(to_database(database_url))
     yield proxy
     proxy.close()
 

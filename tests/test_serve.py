@@ -14,7 +14,7 @@ import psutil
 import pytest
 import requests
 
-from .conftest import _SETTINGS, AGENT, HELLO, free_port, wait_until_ready
+from .conftest import AGENT, HELLO, SETTINGS, free_port, wait_until_ready
 
 
 class Service:
@@ -27,7 +27,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+        environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         environment |= {"SESSION_API_DATA_DIR": str(self.directory / "data"), "API_PORT": str(self.port)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "session_api.cli", "serve"],

@@ -1,0 +1,206 @@
+"""The running service while its database goes away, and while it is told to reload or to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import sleep
+
+import pytest
+import requests
+from sqlalchemy.engine import URL, make_url
+from strands.types.session import Session, SessionAgent, SessionMessage
+
+from strands_session_client import PostgreSQLSessionRepository
+
+from .conftest import ROOT, SETTINGS, free_port, new_id, wait_until_ready
+from .proxy import Proxy, to_database
+
+
+class Outage:
+    """The way to the database, which can be closed."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connect = to_database(database_url)
+        self.is_down = False
+        self.proxy = Proxy(self._open)
+        url = make_url(database_url)
+        through = URL.create(url.drivername, url.username, url.password, "127.0.0.1", self.proxy.port, url.database)
+        self.url = through.render_as_string(hide_password=False)
+
+    def begin(self) -> None:
+        self.is_down = True
+        self.proxy.cut()
+
+    def end(self) -> None:
+        self.is_down = False
+
+    def _open(self) -> socket.socket:
+        if self.is_down:
+            raise ConnectionRefusedError
+        return self._connect()
+
+
+@pytest.fixture
+def outage(database_url: str) -> Iterator[Outage]:
+    outage = Outage(database_url)
+    yield outage
+    outage.proxy.close()
+
+
+@pytest.fixture
+def start(outage: Outage, tmp_path: Path) -> Iterator[Callable[[], tuple[str, subprocess.Popen[bytes]]]]:
+    """Start the service on the database behind the outage; it lives, but need not be ready."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> tuple[str, subprocess.Popen[bytes]]:
+        port = free_port()
+        environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+        environment |= {"DATABASE_URL": outage.url, "API_PORT": str(port), "LOG_LEVEL": "ERROR"}
+        log = tmp_path / "log"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "wsgi:app"], cwd=ROOT, env=environment, stdout=log.open("w"), stderr=-2
+        )
+        started.append(process)
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(url, process, log, "/health/live")
+        return url, process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(30)
+
+
+def until(condition: Callable[[], bool]) -> int:
+    """How many tenths of a second it took; fails after a minute."""
+    for tenths in range(600):
+        if condition():
+            return tenths
+        sleep(0.1)
+    pytest.fail("it did not happen within a minute")
+
+
+class Appender(threading.Thread):
+    """Appends messages one after the other until told to stop; keeps what was acknowledged, and every error."""
+
+    def __init__(self, repository: PostgreSQLSessionRepository, session_id: str, agent_id: str) -> None:
+        super().__init__()
+        self.repository, self.session_id, self.agent_id = repository, session_id, agent_id
+        self.acknowledged: list[int] = []
+        self.errors: list[Exception] = []
+        self.stop = threading.Event()
+        repository.create_agent(session_id, SessionAgent(agent_id, {}, {}))
+
+    def run(self) -> None:
+        message_id = 0
+        while not self.stop.is_set():
+            message = SessionMessage({"role": "user", "content": [{"text": f"{message_id}"}]}, message_id)
+            try:
+                self.repository.create_message(self.session_id, self.agent_id, message)
+                self.acknowledged.append(message_id)
+            except Exception as error:  # whatever it is, it is counted
+                self.errors.append(error)
+            message_id += 1
+
+    def stored(self) -> list[int]:
+        return [message.message_id for message in self.repository.list_messages(self.session_id, self.agent_id)]
+
+
+@pytest.fixture
+def appending() -> Iterator[Callable[[str], list[Appender]]]:
+    """Four agents, each appending in a thread of its own."""
+    appenders: list[Appender] = []
+
+    def appending(url: str) -> list[Appender]:
+        repository = PostgreSQLSessionRepository(url)
+        session_id = new_id()
+        repository.create_session(Session(session_id, "AGENT"))
+        appenders.extend(Appender(repository, session_id, f"agent-{number}") for number in range(4))
+        for appender in appenders:
+            appender.start()
+        return appenders
+
+    yield appending
+    for appender in appenders:
+        appender.stop.set()
+        appender.join()
+
+
+def assert_all_acknowledged_is_there(appenders: list[Appender]) -> None:
+    for appender in appenders:
+        appender.stop.set()
+        appender.join()
+        assert [] == appender.errors
+        assert appender.acknowledged == appender.stored()
+
+
+def test_started_before_its_database_it_lives_and_becomes_ready(outage: Outage, start) -> None:
+    outage.begin()
+    url, process = start()
+    before = requests.get(f"{url}/health/ready"), requests.get(f"{url}/api/v1/sessions")
+
+    outage.end()
+    until(lambda: requests.get(f"{url}/health/ready").ok)
+
+    assert [503, 503] == [answer.status_code for answer in before]
+    assert "it cannot be reached" == before[0].json()["checks"]["database"]["reason"]
+    assert 200 == requests.get(f"{url}/api/v1/sessions").status_code
+    assert process.poll() is None
+
+
+def test_through_an_outage_no_acknowledged_message_is_lost_and_none_comes_twice(
+    outage: Outage, start, appending
+) -> None:
+    url, _ = start()
+    appenders = appending(url)
+    until(lambda: all(len(appender.acknowledged) >= 5 for appender in appenders))
+
+    outage.begin()
+    until(lambda: not requests.get(f"{url}/health/ready").ok)
+    assert requests.get(f"{url}/health/live").ok
+    sleep(1)
+    outage.end()
+    seen = [len(appender.acknowledged) for appender in appenders]
+    until(lambda: all(len(a.acknowledged) >= count + 5 for a, count in zip(appenders, seen, strict=True)))
+
+    assert_all_acknowledged_is_there(appenders)
+
+
+def test_a_reload_under_load_is_not_noticed(start, appending) -> None:
+    url, process = start()
+    appenders = appending(url)
+    for _ in range(2):
+        seen = [len(appender.acknowledged) for appender in appenders]
+        process.send_signal(signal.SIGHUP)
+        until(lambda seen=seen: all(len(a.acknowledged) >= n + 20 for a, n in zip(appenders, seen, strict=True)))
+
+    assert_all_acknowledged_is_there(appenders)
+
+
+def test_a_stop_finishes_what_was_begun(outage: Outage, start, appending) -> None:
+    url, process = start()
+    session = requests.post(f"{url}/api/v1/sessions", json={"session_id": new_id()})
+    outage.proxy.stall()
+    answers: list[int] = []
+    put = {"session_type": "CHANGED"}
+    location = f"{url}{session.headers['Location']}"
+    slow = threading.Thread(target=lambda: answers.append(requests.put(location, json=put).status_code))
+    slow.start()
+    sleep(0.5)
+
+    process.terminate()
+    sleep(0.5)
+    outage.proxy.flow()
+    slow.join()
+
+    assert [200] == answers
+    assert 0 == process.wait(30)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/health/live")
