@@ -10,8 +10,9 @@ from flask_smorest import Api
 
 from . import config, embedded, logs, metrics, models, problems, routes, schemas, telemetry
 from .db import Database
-from .routes import agents, blueprint, docs, health, messages, multi_agents, sessions
+from .routes import agents, docs, health, messages, multi_agents, sessions
 from .version import __version__
+from .web import blueprint
 
 __all__ = ["create_app"]
 

@@ -223,7 +223,7 @@ class MultiAgentCreate(Request):
 
 
 class PageQuery(Request):
-    """`limit` and `offset`, or `page` and `page_size`, or `after`; the store's Page is made in routes/lists.py."""
+    """`limit` and `offset`, or `page` and `page_size`, or `after`; the store's Page is made in web/lists.py."""
 
     limit = QueryInteger(0, PAGE_MAX, metadata={"description": "Rows a page."})
     offset = QueryInteger(0, INT64_MAX, metadata={"description": "Rows to skip, counted in the list's order."})

@@ -112,10 +112,10 @@ def test_libraries_lines_have_the_same_form_and_no_exception_text(app: Flask, li
     try:
         raise ValueError(SECRET)
     except ValueError:
-        logging.getLogger("some.library").exception("it failed")
+        logging.getLogger("some.package").exception("it failed")
 
     (line,) = lines()
-    assert ("some.library", "it failed", "ValueError") == (line["logger"], line["message"], line["error"])
+    assert ("some.package", "it failed", "ValueError") == (line["logger"], line["message"], line["error"])
     assert SECRET not in str(line)
 
 

@@ -12,7 +12,7 @@ from .. import examples, schemas
 from ..errors import DatabaseUnavailable
 from ..store import schema
 from ..version import __version__
-from .blueprint import REQUEST_ID, Blueprint, db
+from ..web.blueprint import REQUEST_ID, Blueprint, db
 
 blp = Blueprint("health", __name__, url_prefix="/health", description="For probes and people.")
 

@@ -11,8 +11,8 @@ from .. import examples, schemas
 from ..auth import tenant
 from ..models import MessageKey
 from ..store import messages
-from . import answers, lists
-from .blueprint import PREFIX, Blueprint, db
+from ..web import answers, lists
+from ..web.blueprint import PREFIX, Blueprint, db
 
 blp = Blueprint(
     "messages",

@@ -11,8 +11,8 @@ from .. import examples, schemas
 from ..auth import tenant
 from ..models import SessionKey
 from ..store import sessions
-from . import answers, lists
-from .blueprint import PREFIX, Blueprint, db
+from ..web import answers, lists
+from ..web.blueprint import PREFIX, Blueprint, db
 
 blp = Blueprint("sessions", __name__, url_prefix=f"{PREFIX}/sessions", description="The roots of conversations.")
 

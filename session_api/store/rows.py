@@ -50,7 +50,8 @@ class Page(NamedTuple):
     with_total: bool = True
 
 
-class Listing(NamedTuple, Generic[Row]):
+@dataclass(frozen=True)
+class Listing(Generic[Row]):
     """Rows in order, how many match in all (None when not asked for), whether more follow."""
 
     rows: list[Row]

@@ -51,9 +51,9 @@ def _emit(client: FlaskClient, source: str, level: str, words: str) -> tuple[str
     if source == "service":
         getattr(structlog.get_logger("session_api"), level.lower())(words, note=words)
     elif source == "library":
-        logging.getLogger("some.library").log(logging.getLevelName(level), "%s", words)
+        logging.getLogger("some.package").log(logging.getLevelName(level), "%s", words)
     elif source == "library with a cause":
-        logging.getLogger("some.library").log(logging.getLevelName(level), "%s", words, exc_info=ValueError(words))
+        logging.getLogger("some.package").log(logging.getLevelName(level), "%s", words, exc_info=ValueError(words))
     elif source == "request":
         assert 200 == client.get("/openapi.json").status_code
         return "INFO", "request"
