@@ -26,14 +26,13 @@ def _folder(package: str, *parts: str) -> Path:
 
 
 _SWAGGER_UI = _folder("flask_swagger_ui", "dist")
-_REDOC = _folder("flask_openapi_redoc", "templates", "redoc")
+_REDOC = _folder("flask_openapi3_redoc", "templates", "redoc")
 
 ASSETS = {
     "swagger-ui.css": _SWAGGER_UI / "swagger-ui.css",
     "swagger-ui-bundle.js": _SWAGGER_UI / "swagger-ui-bundle.js",
     "favicon-32x32.png": _SWAGGER_UI / "favicon-32x32.png",
     "logo-mini.svg": _REDOC / "images" / "redoc.svg",
-    "logo-mini-full.svg": _REDOC / "images" / "redoc.svg",
 }
 
 

@@ -1,6 +1,1 @@
-import { init } from "../docs/assets/redoc.standalone.js";
-
-const page = document.getElementById("page");
-
-// ReDoc tells its makers about every view otherwise.
-init(page.dataset.url, { disableTelemetry: true }, page);
+Redoc.init(document.currentScript.dataset.url, {}, document.getElementById("page"));
