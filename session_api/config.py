@@ -35,7 +35,7 @@ class Settings:
     api_host: str
     api_port: int
     api_workers: int
-    api_threads: int
+    api_connections: int
     api_max_body_bytes: int
     log_level: str
     log_format: str
@@ -70,7 +70,7 @@ def load(dotenv: Path | None = None) -> Settings:
         api_host=env.str("API_HOST", "127.0.0.1", validate=validate.Length(min=1)),
         api_port=env.int("API_PORT", 8001, validate=_range(1, 65535)),
         api_workers=env.int("API_WORKERS", 2, validate=_range(1, 256)),
-        api_threads=env.int("API_THREADS", 8, validate=_range(1, 1024)),
+        api_connections=env.int("API_CONNECTIONS", 1000, validate=_range(1, 100_000)),
         api_max_body_bytes=env.int("API_MAX_BODY_BYTES", 16 * 1024 * 1024, validate=_range(1024, 2**30)),
         log_level=_choice(env, "LOG_LEVEL", "INFO", str.upper, "DEBUG INFO WARNING ERROR CRITICAL"),
         log_format=_choice(env, "LOG_FORMAT", "json", str.lower, "json text"),

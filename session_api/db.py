@@ -15,9 +15,11 @@ from sqlalchemy.pool import QueuePool
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from . import deadline, verdicts
+from .addresses import addresses
 from .breaker import Breaker, Open
 from .config import Settings, normalise_database_url
 from .errors import Conflict, DatabaseUnavailable, Failure, Gone, Invalid, NotFound, PreconditionFailed
+from .gate import Full, Gate
 from .verdicts import Verdict
 
 P = ParamSpec("P")
@@ -35,6 +37,7 @@ MISSING_PARENT = {
 REQUEST_SECONDS = 15.0
 PROBE_SECONDS = 3.0
 CONNECT_SECONDS = 3.0
+PLACE_SECONDS = 2.0
 
 # They go with the connection's start, so that they also hold behind a pooler, where SET would leak to others.
 _SERVER_SETTINGS = {
@@ -77,12 +80,13 @@ class Database:
             poolclass=QueuePool,
             pool_size=settings.database_pool_size,
             max_overflow=settings.database_max_overflow,
-            pool_timeout=2,
+            pool_timeout=PLACE_SECONDS,
             pool_recycle=1800,
             pool_pre_ping=settings.database_pool_pre_ping,
             hide_parameters=True,  # conversations must not reach the logs inside a traceback
             connect_args={**_CONNECT_ARGS, "options": " ".join(options).strip()},
         )
+        self._gate = Gate(settings.database_pool_size + settings.database_max_overflow, PLACE_SECONDS)
         self._breaker = Breaker()
         event.listen(self.engine, "do_connect", self._connect)
         self._attempts = settings.retry_attempts
@@ -185,20 +189,26 @@ class Database:
         return state.attempt_number >= tries or state.upcoming_sleep > deadline.left() / 2
 
     def _once(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with Session(self.engine) as tx:
-            try:
-                tx.connection()
-            except (DBAPIError, PoolTimeout) as error:
-                raise _Trouble(verdicts.of_connecting(error)) from error
-            except Open:
-                raise _Trouble(verdicts.BREAKER_OPEN) from None
-            try:
-                return operation(tx, *args, **kwargs)
-            except DBAPIError as error:
-                trouble = self._judged(error)
-                if trouble is None:
-                    raise
-                raise trouble from error
+        try:
+            with self._gate.place(), Session(self.engine) as tx:
+                self._check_out(tx)
+                try:
+                    return operation(tx, *args, **kwargs)
+                except DBAPIError as error:
+                    trouble = self._judged(error)
+                    if trouble is None:
+                        raise
+                    raise trouble from error
+        except Full:
+            raise _Trouble(verdicts.BUSY) from None
+
+    def _check_out(self, tx: Session) -> None:
+        try:
+            tx.connection()
+        except (DBAPIError, PoolTimeout) as error:
+            raise _Trouble(verdicts.of_connecting(error)) from error
+        except Open:
+            raise _Trouble(verdicts.BREAKER_OPEN) from None
 
     def _judged(self, error: DBAPIError) -> Failure | _Trouble | None:
         """What an error under a statement means; None for one that is a defect of ours."""
@@ -219,7 +229,8 @@ class Database:
     def _connect(self, dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> Any:
         def connect() -> Any:
             with deadline.within(CONNECT_SECONDS):
-                return dialect.loaded_dbapi.connect(*arguments, **parameters)
+                given = {**parameters, **addresses(parameters.get("host"))}
+                return dialect.loaded_dbapi.connect(*arguments, **given)
 
         return self._breaker.call(connect)
 

@@ -5,17 +5,20 @@ No timeout of PostgreSQL or of TCP covers a statement whose answer is stuck in a
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import Any
 
+from gevent import monkey
+from gevent import socket as gevent_socket
 from psycopg2 import OperationalError
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 
-_thread = threading.local()
+# One per thread and per greenlet, also when gevent patches threads after this module was imported.
+_deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
 class DeadlineExceeded(OperationalError):
@@ -24,38 +27,51 @@ class DeadlineExceeded(OperationalError):
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raise DeadlineExceeded in this thread when it still waits for PostgreSQL after `seconds`.
+    """Raise DeadlineExceeded in this thread or greenlet when it still waits for PostgreSQL after `seconds`.
 
     A deadline inside another one can shorten it only.
     """
-    outer: float | None = getattr(_thread, "deadline", None)
-    inner = monotonic() + seconds
-    _thread.deadline = inner if outer is None else min(inner, outer)
+    token = _deadline.set(min(monotonic() + seconds, _deadline.get()))
     try:
         yield
     finally:
-        _thread.deadline = outer
+        _deadline.reset(token)
 
 
 def left() -> float:
-    """Seconds until this thread's deadline; infinite without one."""
-    deadline: float | None = getattr(_thread, "deadline", None)
-    return float("inf") if deadline is None else deadline - monotonic()
+    """Seconds until the deadline; infinite without one."""
+    return _deadline.get() - monotonic()
 
 
 def install() -> None:
-    """Make psycopg2 wait in `_wait`, in the whole process."""
-    set_wait_callback(_wait)
+    """Make psycopg2 wait here, in the whole process; where gevent runs, others go on meanwhile."""
+    set_wait_callback(_wait_in_greenlet if monkey.is_module_patched("socket") else _wait_in_thread)
 
 
-def _wait(connection: Any) -> None:
+def _wait_in_thread(connection: Any) -> None:
     waiter = None
     while (state := connection.poll()) != POLL_OK:
         if waiter is None:
             waiter = poll()
-        seconds = left()
-        if seconds <= 0:
-            # Only raise: closing the connection here would crash libpq, and psycopg2 does it anyway.
-            raise DeadlineExceeded("the deadline of the request has passed")
+        seconds = _left_or_raise()
         waiter.register(connection.fileno(), POLLIN if state == POLL_READ else POLLOUT)
         waiter.poll(None if seconds == float("inf") else seconds * 1000 + 1)
+
+
+def _wait_in_greenlet(connection: Any) -> None:
+    while (state := connection.poll()) != POLL_OK:
+        wait = gevent_socket.wait_read if state == POLL_READ else gevent_socket.wait_write
+        seconds = _left_or_raise()
+        wait(connection.fileno(), None if seconds == float("inf") else seconds, _exceeded())
+
+
+def _left_or_raise() -> float:
+    seconds = left()
+    if seconds <= 0:
+        # Only raise: closing the connection here would crash libpq, and psycopg2 does it anyway.
+        raise _exceeded()
+    return seconds
+
+
+def _exceeded() -> DeadlineExceeded:
+    return DeadlineExceeded("the deadline of the request has passed")

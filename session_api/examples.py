@@ -79,6 +79,10 @@ ERRORS: dict[int, tuple[str, dict[str, Any]]] = {
         "The Accept header does not allow application/json.",
         _error("NotAcceptable", "Answers are application/json; the Accept header must allow it.", None),
     ),
+    408: (
+        "The body did not arrive within a minute; nothing was stored.",
+        _error("RequestTimeout", "The body did not arrive in time.", None),
+    ),
     409: (
         "The id is taken; details.identical says whether what is stored equals what was sent.",
         _error(

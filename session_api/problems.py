@@ -35,6 +35,7 @@ _HTTP = {
     404: ("NotFoundError", "There is no such route."),
     405: ("MethodNotAllowed", "The route does not know this method."),
     406: ("NotAcceptable", "Answers are application/json; the Accept header must allow it."),
+    408: ("RequestTimeout", "The body did not arrive in time."),
     413: ("PayloadTooLarge", "The body is larger than this service accepts."),
     415: ("UnsupportedMediaType", "The body must be application/json, not compressed."),
 }

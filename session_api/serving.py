@@ -23,8 +23,8 @@ except _ConfigError as error:
 _host = f"[{_settings.api_host}]" if ":" in _settings.api_host else _settings.api_host
 bind = f"{_host}:{_settings.api_port}"
 workers = _settings.api_workers
-worker_class = "gthread"
-threads = _settings.api_threads
+worker_class = "session_api.worker.Worker"
+worker_connections = _settings.api_connections
 # Longer than a client is likely to keep an idle connection: gunicorn's 2 s reset connections that are about to be used.
 keepalive = 75
 timeout = 60

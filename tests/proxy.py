@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 Connect = Callable[[], socket.socket]
 
@@ -49,6 +49,12 @@ class Proxy:
         self._answers_to_cut = 0
         self.accepted = 0
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def url(self, original: str) -> str:
+        """The URL of the same database, by way of this proxy."""
+        url = make_url(original)
+        through = URL.create(url.drivername, url.username, url.password, "127.0.0.1", self.port, url.database)
+        return through.render_as_string(hide_password=False)
 
     def stall(self) -> None:
         self._flows.clear()

@@ -73,7 +73,7 @@ FAULTS = {
     "API_HOST": [""],
     "API_PORT": ["0", "65536", "http"],
     "API_WORKERS": ["0"],
-    "API_THREADS": ["0"],
+    "API_CONNECTIONS": ["0"],
     "API_MAX_BODY_BYTES": ["0", "16M"],
     "LOG_LEVEL": ["LOUD", ""],
     "LOG_FORMAT": ["xml"],

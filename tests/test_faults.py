@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from session_api import create_app, deadline
@@ -35,11 +35,7 @@ def proxy(database_url: str) -> Iterator[Proxy]:
 
 @pytest.fixture
 def url(database_url: str, proxy: Proxy) -> str:
-    original = make_url(database_url)
-    through = URL.create(
-        original.drivername, original.username, original.password, "127.0.0.1", proxy.port, original.database
-    )
-    return through.render_as_string(hide_password=False)
+    return proxy.url(database_url)
 
 
 @pytest.fixture

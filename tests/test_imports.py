@@ -22,9 +22,11 @@ ALLOWED = {
     "config": {"errors"},
     "models": set(),
     "breaker": set(),
+    "gate": set(),
     "deadline": set(),
+    "addresses": {"deadline"},
     "verdicts": set(),
-    "db": {"errors", "config", "breaker", "deadline", "verdicts"},
+    "db": {"errors", "config", "addresses", "breaker", "deadline", "gate", "verdicts"},
     "render": {"models"},
     "store": {"errors", "models", "store"},
     "logs": {"errors"},
@@ -33,12 +35,13 @@ ALLOWED = {
     "telemetry": {"errors", "auth", "logs", "metrics"},
     "problems": {"errors", "render"},
     "embedded": {"errors", "config"},
+    "worker": set(),
     "serving": {"errors", "config", "logs"},
     "web": {"web", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"},
     "routes": {"web", "store", "schemas", "auth", "models", "errors", "examples", "version"},
 }  # fmt: skip
 
-KNOW_FLASK = {"__init__", "routes", "web", "problems", "auth", "telemetry", "metrics", "cli"}
+KNOW_FLASK = {"__init__", "routes", "web", "problems", "auth", "telemetry", "metrics", "worker", "cli"}
 
 
 def modules() -> list[Path]:

@@ -14,7 +14,6 @@ from time import sleep
 
 import pytest
 import requests
-from sqlalchemy.engine import URL, make_url
 from strands.types.session import Session, SessionAgent, SessionMessage
 
 from strands_session_client import PostgreSQLSessionRepository
@@ -30,9 +29,7 @@ class Outage:
         self._connect = to_database(database_url)
         self.is_down = False
         self.proxy = Proxy(self._open)
-        url = make_url(database_url)
-        through = URL.create(url.drivername, url.username, url.password, "127.0.0.1", self.proxy.port, url.database)
-        self.url = through.render_as_string(hide_password=False)
+        self.url = self.proxy.url(database_url)
 
     def begin(self) -> None:
         self.is_down = True

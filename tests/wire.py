@@ -17,6 +17,7 @@ ERRORS = {
     406: "NotAcceptable",
     409: "ConflictError",
     412: "PreconditionFailed",
+    408: "RequestTimeout",
     413: "PayloadTooLarge",
     415: "UnsupportedMediaType",
 }

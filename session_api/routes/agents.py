@@ -24,7 +24,7 @@ blp = Blueprint(
 
 @blp.route("")
 class Agents(MethodView):
-    @blp.may_answer(400, 404, 409, 413, 415)
+    @blp.may_answer(400, 404, 408, 409, 413, 415)
     @blp.arguments(schemas.AgentCreate, example=examples.AGENT_CREATE)
     @blp.response(201, schemas.Agent, example=examples.AGENT)
     def post(self, new: dict[str, Any], session_id: str) -> Response:
@@ -49,7 +49,7 @@ class Agent(MethodView):
         key = AgentKey(tenant(), session_id, agent_id)
         return answers.stored(db.read(agents.read, key, answers.known_versions()))
 
-    @blp.may_answer(400, 404, 412, 413, 415)
+    @blp.may_answer(400, 404, 408, 412, 413, 415)
     @blp.arguments(schemas.AgentChange, example=examples.AGENT_CHANGE)
     @blp.response(200, schemas.Agent, example=examples.AGENT)
     def put(self, changes: dict[str, Any], session_id: str, agent_id: str) -> Response:

@@ -24,7 +24,7 @@ blp = Blueprint(
 
 @blp.route("")
 class Messages(MethodView):
-    @blp.may_answer(400, 404, 409, 413, 415)
+    @blp.may_answer(400, 404, 408, 409, 413, 415)
     @blp.arguments(schemas.MessageCreate, example=examples.MESSAGE_CREATE)
     @blp.response(201, schemas.Message, example=examples.MESSAGE)
     def post(self, new: dict[str, Any], session_id: str, agent_id: str) -> Response:
@@ -49,7 +49,7 @@ class Message(MethodView):
         key = MessageKey(tenant(), session_id, agent_id, message_id)
         return answers.stored(db.read(messages.read, key, answers.known_versions()))
 
-    @blp.may_answer(400, 404, 412, 413, 415)
+    @blp.may_answer(400, 404, 408, 412, 413, 415)
     @blp.arguments(schemas.MessageChange, example=examples.MESSAGE_CHANGE)
     @blp.response(200, schemas.Message, example=examples.MESSAGE)
     def put(self, changes: dict[str, Any], session_id: str, agent_id: str, message_id: int) -> Response:

@@ -24,7 +24,7 @@ blp = Blueprint(
 
 @blp.route("")
 class MultiAgents(MethodView):
-    @blp.may_answer(400, 404, 409, 413, 415)
+    @blp.may_answer(400, 404, 408, 409, 413, 415)
     @blp.arguments(schemas.MultiAgentCreate, example=examples.MULTI_AGENT_CREATE)
     @blp.response(201, schemas.MultiAgent, example=examples.MULTI_AGENT)
     def post(self, new: dict[str, Any], session_id: str) -> Response:
@@ -49,7 +49,7 @@ class MultiAgent(MethodView):
         key = MultiAgentKey(tenant(), session_id, multi_agent_id)
         return answers.stored(db.read(multi_agents.read, key, answers.known_versions()))
 
-    @blp.may_answer(400, 404, 412, 413, 415)
+    @blp.may_answer(400, 404, 408, 412, 413, 415)
     @blp.arguments(schemas.MultiAgentChange, example=examples.MULTI_AGENT_CHANGE)
     @blp.response(200, schemas.MultiAgent, example=examples.MULTI_AGENT)
     def put(self, changes: dict[str, Any], session_id: str, multi_agent_id: str) -> Response:

@@ -19,7 +19,7 @@ blp = Blueprint("sessions", __name__, url_prefix=f"{PREFIX}/sessions", descripti
 
 @blp.route("")
 class Sessions(MethodView):
-    @blp.may_answer(400, 409, 413, 415)
+    @blp.may_answer(400, 408, 409, 413, 415)
     @blp.arguments(schemas.SessionCreate, example=examples.SESSION_CREATE)
     @blp.response(201, schemas.Session, example=examples.SESSION)
     def post(self, new: dict[str, Any]) -> Response:
@@ -43,7 +43,7 @@ class Session(MethodView):
         key = SessionKey(tenant(), session_id)
         return answers.stored(db.read(sessions.read, key, answers.known_versions()))
 
-    @blp.may_answer(400, 404, 412, 413, 415)
+    @blp.may_answer(400, 404, 408, 412, 413, 415)
     @blp.arguments(schemas.SessionChange, example=examples.SESSION_CHANGE)
     @blp.response(200, schemas.Session, example=examples.SESSION)
     def put(self, changes: dict[str, Any], session_id: str) -> Response:

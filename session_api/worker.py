@@ -1,0 +1,115 @@
+"""gunicorn's gevent worker, made to stop without dropping requests and to give up on peers that never finish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from signal import SIGTERM, signal
+from socket import SHUT_RD
+from time import monotonic
+from typing import Any
+
+import gevent
+from gevent import monkey
+from gunicorn.workers.ggevent import GeventWorker
+from werkzeug.exceptions import RequestTimeout
+
+# A stopping worker goes on answering for so long on the connections it has; each answer then closes its connection.
+LINGER_SECONDS = 1.0
+# How long a body may take to arrive, and how long a client may leave an answer unread.
+PEER_SECONDS = 60.0
+
+
+class Worker(GeventWorker):
+    """A greenlet per connection, so that slow senders and idle connections cost some memory only."""
+
+    wsgi: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections: dict[Any, Any] = {}  # by their greenlet
+        self._idle: set[Any] = set()  # those that wait for a request
+
+    def init_process(self) -> None:
+        # A worker that is told to stop while it starts would not hear it: it has the master's handlers until gunicorn
+        # replaces them, which takes gevent's patching and is too late.
+        signal(SIGTERM, self.handle_exit)
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        application: Any = self.wsgi
+
+        def bounded(environ: dict[str, Any], start_response: Any) -> Any:
+            if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+                environ["wsgi.input"] = _Body(environ["wsgi.input"])
+            return application(environ, start_response)
+
+        self.wsgi = bounded
+
+    def run(self) -> None:
+        gevent.spawn(self._drain)
+        super().run()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        greenlet = gevent.getcurrent()
+        self._connections[greenlet] = client
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self._connections[greenlet]
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        sock.settimeout(PEER_SECONDS)
+        result = super().handle_request(listener_name, req, sock, addr)
+        sock.settimeout(None)
+        return result
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Around gunicorn's wait for the next request of a connection."""
+        connection = self._connections[gevent.getcurrent()]
+        self._idle.add(connection)
+        try:
+            with super().timeout_ctx():
+                yield
+        finally:
+            self._idle.discard(connection)
+
+    def _drain(self) -> None:
+        """Close idle connections when the worker stops; as gunicorn comes, they hold it up until they time out."""
+        while self.alive:
+            gevent.sleep(0.1)
+        gevent.sleep(LINGER_SECONDS)
+        while True:
+            for connection in list(self._idle):
+                _end_of_stream(connection)
+            gevent.sleep(0.1)
+
+
+def _end_of_stream(connection: Any) -> None:
+    """Let nothing more arrive; what has arrived is still read. gevent's own shutdown would break the reader off."""
+    plain = monkey.get_original("socket", "socket")(fileno=connection.fileno())
+    with suppress(OSError):
+        plain.shutdown(SHUT_RD)
+    plain.detach()
+
+
+class _Body:
+    """A request's body that must have arrived PEER_SECONDS after it was first read from."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._ends: float | None = None
+
+    def read(self, *size: int) -> bytes:
+        if self._ends is None:
+            self._ends = monotonic() + PEER_SECONDS
+        with gevent.Timeout(max(0, self._ends - monotonic()), False):
+            data: bytes = self._stream.read(*size)
+            return data
+        self._stream.failed = True  # gunicorn must not look for another request behind this one
+        raise RequestTimeout
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -1,0 +1,82 @@
+"""Who waits for a connection gets one in the order of coming."""
+
+from __future__ import annotations
+
+import threading
+from time import sleep
+
+import pytest
+
+from session_api.gate import Full, Gate
+
+
+def test_those_who_wait_are_let_in_in_the_order_in_which_they_came() -> None:
+    gate = Gate(places=1, seconds=30)
+    order: list[int] = []
+
+    def enter(number: int) -> None:
+        with gate.place():
+            order.append(number)
+
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(20)]
+    with gate.place():
+        for waiting, thread in enumerate(threads, 1):
+            thread.start()
+            while len(gate._waiting) < waiting:
+                sleep(0.001)
+    for thread in threads:
+        thread.join()
+
+    assert list(range(20)) == order
+
+
+def test_a_newcomer_does_not_overtake() -> None:
+    gate = Gate(places=1, seconds=30)
+    order: list[str] = []
+
+    def enter(name: str) -> None:
+        with gate.place():
+            order.append(name)
+
+    first = threading.Thread(target=enter, args=("first",))
+    with gate.place():
+        first.start()
+        while not gate._waiting:
+            sleep(0.001)
+    enter("newcomer")
+    first.join()
+
+    assert ["first", "newcomer"] == order
+
+
+def test_who_waits_too_long_gives_up_and_leaves_the_place_to_others() -> None:
+    gate = Gate(places=1, seconds=0.01)
+
+    with gate.place(), pytest.raises(Full), gate.place():
+        pass
+
+    with gate.place():
+        assert not gate._waiting
+
+
+def test_never_more_than_there_are_places() -> None:
+    gate = Gate(places=3, seconds=30)
+    inside: list[int] = []
+    most: list[int] = []
+
+    def enter() -> None:
+        for _ in range(50):
+            with gate.place():
+                inside.append(1)
+                most.append(len(inside))
+                sleep(0)
+                inside.pop()
+
+    threads = [threading.Thread(target=enter) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 500 == len(most)
+    assert 3 >= max(most)

@@ -1,0 +1,153 @@
+"""Greenlets: while one waits for its client or for PostgreSQL, the others go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from time import sleep
+
+import gevent
+import pytest
+from werkzeug.exceptions import RequestTimeout
+
+from session_api import worker
+
+from .conftest import ROOT, SETTINGS, free_port, wait_until_ready
+
+
+def in_greenlets(program: str, *arguments: str) -> list[str]:
+    """The lines that the program prints in a process of its own whose threads are greenlets."""
+    patched = "from gevent import monkey\nmonkey.patch_all()\n" + textwrap.dedent(program)
+    done = subprocess.run(
+        [sys.executable, "-c", patched, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout.splitlines()
+
+
+# Another greenlet counts while the work is done that is given.
+COUNTING = """
+    import sys
+    import gevent
+    from sqlalchemy import text
+    from session_api import addresses, db, deadline, errors
+    from tests.conftest import make_settings
+    from tests.proxy import Proxy, to_database
+
+    ticks = 0
+
+    def tick():
+        global ticks
+        while True:
+            gevent.sleep(0.01)
+            ticks += 1
+
+    gevent.spawn(tick)
+"""
+
+
+def test_a_stalled_database_ends_at_the_deadline_and_holds_nobody_else(database_url: str) -> None:
+    program = """
+    db.REQUEST_SECONDS = 0.5
+    proxy = Proxy(to_database(sys.argv[1]))
+    database = db.Database(make_settings(proxy.url(sys.argv[1])))
+    statement = lambda tx: tx.scalar(text("SELECT 42"))
+    print(database.run(statement))
+    proxy.stall()
+    before = ticks
+    try:
+        database.run(statement)
+    except errors.DatabaseUnavailable as error:
+        print(error.details["applied"], ticks > before + 10)
+    """
+
+    assert ["42", "unknown True"] == in_greenlets(COUNTING + program, database_url)
+
+
+def test_a_slow_statement_holds_nobody_else(database_url: str) -> None:
+    program = """
+    database = db.Database(make_settings(sys.argv[1]))
+    database.run(lambda tx: tx.execute(text("SELECT pg_sleep(0.3)")))
+    print(ticks > 10)
+    """
+
+    assert ["True"] == in_greenlets(COUNTING + program, database_url)
+
+
+def test_a_host_name_is_looked_up_without_holding_anybody() -> None:
+    program = """
+    print("127.0.0.1" in addresses.addresses("localhost")["hostaddr"].split(","))
+    print(addresses.addresses("/var/run"), addresses.addresses("192.0.2.1"), addresses.addresses(None))
+    try:
+        addresses.addresses("nowhere.invalid")
+    except Exception as error:
+        print(type(error).__name__)
+
+    import socket
+    socket.getaddrinfo = lambda *arguments, **names: gevent.sleep(60)
+    with deadline.within(0.3):
+        try:
+            addresses.addresses("slow.example")
+        except Exception as error:
+            print(type(error).__name__, ticks > 10)
+    """
+
+    lines = in_greenlets(COUNTING + program)
+
+    assert ["True", "{} {} {}", "OperationalError", "OperationalError True"] == lines
+
+
+def test_a_body_that_does_not_arrive_in_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PEER_SECONDS", 0.05)
+
+    class Trickle:
+        failed = False
+
+        def read(self, size: int) -> bytes:
+            gevent.sleep(0.01)
+            return b"x"
+
+    stream = Trickle()
+    body = worker._Body(stream)
+    with pytest.raises(RequestTimeout):
+        list(iter(lambda: body.read(1), b""))
+
+    assert stream.failed  # so that gunicorn closes the connection
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """A service of the test's own: its port and its process."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    environment |= {"DATABASE_URL": database_url, "API_PORT": str(port), "LOG_LEVEL": "ERROR"}
+    log = tmp_path / "log"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "wsgi:app"], cwd=ROOT, env=environment, stdout=log.open("w"), stderr=-2
+    )
+    wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+    yield port, process
+    process.kill()
+    process.wait()
+
+
+def test_a_stop_does_not_wait_for_idle_connections_and_answers_on_them_once_more(service) -> None:
+    port, process = service
+    idle, used = HTTPConnection("127.0.0.1", port), HTTPConnection("127.0.0.1", port)
+    for connection in (idle, used):
+        connection.request("GET", "/health/live")
+        connection.getresponse().read()
+
+    process.terminate()
+    sleep(0.5)
+    used.request("GET", "/health/live")
+    answer = used.getresponse()
+
+    assert (200, "close") == (answer.status, answer.headers["Connection"])
+    assert 0 == process.wait(20)  # gunicorn's own worker would wait for the connection's 75 s
+    assert b"" == idle.sock.recv(1)
