@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import timezone
 from json.encoder import encode_basestring as quote
 from typing import Any
 
 from .models import AgentRow, MessageRow, MultiAgentRow, SessionRow
+
+_UTC = timezone.utc
 
 
 def session(row: SessionRow) -> str:
@@ -74,4 +77,6 @@ def _number(value: int | None) -> str:
 
 
 def _times(row: Any) -> str:
-    return f'"created_at":"{row.created_at.isoformat()}","updated_at":"{row.updated_at.isoformat()}"'
+    # Mostly in UTC already; behind a pooler, the time zone of a connection is not this service's to choose.
+    created_at, updated_at = row.created_at.astimezone(_UTC), row.updated_at.astimezone(_UTC)
+    return f'"created_at":"{created_at.isoformat()}","updated_at":"{updated_at.isoformat()}"'

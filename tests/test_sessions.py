@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timezone
+
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from session_api import render
+from session_api.models import SessionKey
+from session_api.store import sessions
 
 from .conftest import AGENT, HELLO, new_id
 
@@ -53,6 +62,21 @@ def test_iso_8601_times_are_kept_in_utc(client: FlaskClient, sent: str, kept: st
     made = client.post(URL, json={"session_id": new_id(), "created_at": sent})
 
     assert kept == made.json["created_at"]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles", "Africa/Monrovia"])
+def test_times_are_shown_in_utc_whatever_the_zone_of_the_connection(tx: Session, zone: str) -> None:
+    tx.execute(text(f"SET LOCAL timezone = '{zone}'"))
+    key = SessionKey("default", new_id())
+    moment = datetime(1969, 7, 20, 20, 17, 40, 5, timezone.utc)
+    new = {"session_type": "X", "multi_agent_state": None, "created_at": moment, "updated_at": moment}
+
+    sessions.create(tx, key, new)
+    row = sessions.read(tx, key)
+    shown = json.loads(render.session(row))
+
+    assert moment.isoformat() != row.created_at.isoformat()
+    assert (moment.isoformat(), moment.isoformat()) == (shown["created_at"], shown["updated_at"])
 
 
 def test_unknown_session_types_are_kept(client: FlaskClient) -> None:
