@@ -99,7 +99,8 @@ class Database:
         """What an error under a statement means; None for one that is a defect of ours."""
         verdict = verdicts.of_statement(error)
         if verdict is not None:
-            if verdict.drops_pool:
+            if verdict.drops_pool or error.connection_invalidated:
+                # What broke one connection mostly broke all, and the one that work is tried again on must be new.
                 self.engine.dispose()
             return Trouble(verdict)
         sqlstate: str = getattr(error.orig, "pgcode", None) or ""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg2
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from session_api.store import agents, messages
 
 from .conftest import HELLO, make_settings
 from .proxy import Proxy, refusing, to_database
+from .sent import statements_of
 
 NEW = {"message": '{"role":"user","content":[]}', "redact_message": None, "created_at": None, "updated_at": None}
 
@@ -61,12 +62,6 @@ def a_row_lock(database_url: str, key: AgentKey) -> Iterator[None]:
     )
     yield
     connection.close()
-
-
-def sent_by(database: Database) -> list[str]:
-    statements: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda c, cu, statement, *_: statements.append(statement))
-    return statements
 
 
 def unavailable(operation: object) -> DatabaseUnavailable:
@@ -113,10 +108,10 @@ def test_an_append_whose_answer_was_lost_is_found_and_succeeds(
     far: Database, proxy: Proxy, agent_key: AgentKey
 ) -> None:
     far.read(agents.read, agent_key)
-    sent = sent_by(far)
     proxy.cut_answers()
 
-    row = far.run(messages.append, MessageKey(*agent_key, 0), NEW)
+    with statements_of(far) as sent:
+        row = far.run(messages.append, MessageKey(*agent_key, 0), NEW)
 
     assert far.read(messages.read, MessageKey(*agent_key, 0)) == row
     assert 2 == sum(statement.startswith("INSERT") for statement in sent)
@@ -213,9 +208,8 @@ def test_links_that_are_cut_between_requests_are_not_noticed(
 def test_a_locked_row_is_tried_twice_and_then_a_503(database_url: str, agent_key: AgentKey) -> None:
     joined = "&" if "?" in database_url else "?"
     database = Database(make_settings(f"{database_url}{joined}options=-c%20lock_timeout%3D100ms"))
-    sent = sent_by(database)
 
-    with a_row_lock(database_url, agent_key):
+    with a_row_lock(database_url, agent_key), statements_of(database) as sent:
         error = unavailable(lambda: database.run(agents.update, agent_key, {"state": "{}"}))
 
     assert ("a lock is held by somebody else", False, 1) == (*error.details.values(), error.retry_after)
@@ -235,10 +229,10 @@ def test_each_sqlstate_has_its_tries_and_its_retry_after(
     database_url: str, sqlstate: str, tries: int, retry_after: int
 ) -> None:
     database = Database(make_settings(database_url))
-    sent = sent_by(database)
     raising = text(f"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{sqlstate}'; END $$")
 
-    error = unavailable(lambda: database.run(lambda tx: tx.execute(raising)))
+    with statements_of(database) as sent:
+        error = unavailable(lambda: database.run(lambda tx: tx.execute(raising)))
 
     assert (tries, False, retry_after) == (len(sent), error.details["applied"], error.retry_after)
     database.dispose()

@@ -6,25 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event
 
 from session_api.db import Database
 
 from .conftest import AGENT, HELLO, new_id
+from .sent import statements_of
 
 
 @pytest.fixture
 def sent(db: Database) -> Iterator[list[str]]:
-    """What psycopg2 sends from here on; each in autocommit, so that no BEGIN and COMMIT go along."""
-    statements: list[str] = []
-
-    def record(connection, cursor, statement, parameters, context, executemany):
-        assert connection.connection.dbapi_connection.autocommit
-        statements.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", record)
-    yield statements
-    event.remove(db.engine, "before_cursor_execute", record)
+    """What psycopg2 sends from here on."""
+    with statements_of(db) as statements:
+        yield statements
 
 
 def test_every_write_and_every_read_is_one_statement(

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from ..errors import Conflict, Gone, NotFound, NotModified, PreconditionFailed
+from .statement import Statement
 
 Row = TypeVar("Row")
 Key = tuple[str | int, ...]
@@ -85,22 +86,24 @@ class Rows(Generic[Row]):
         """
         version = _new_version()
         values = {**dict(zip(self.key_type._fields, key, strict=True)), **new, "version": version}
-        made = tx.execute(self._insert, values).one_or_none()
-        if made is None:
+        times = self._insert.one_or_none(tx, values)
+        if times is None:
             raise Conflict(self.resource, stored=self._if_identical(tx, key, new))
-        return self.row_type(**{self._own_id: key[-1], **new, "version": version, **made._mapping})
+        return self.row_type(
+            **{self._own_id: key[-1], **new, "version": version, "created_at": times[0], "updated_at": times[1]}
+        )
 
     def read(self, tx: Session, key: Key, known: Collection[int] | None = None) -> Row:
         """The row. Raises NotFound, and NotModified when its version is among the `known` ones."""
         parameters = self._named(key)
         if not known:
-            found = tx.execute(self._select, parameters).one_or_none()
+            found = self._select.one_or_none(tx, parameters)
         else:
-            found = tx.execute(self._select_unless_known, {**parameters, "known": list(known)}).one_or_none()
+            found = self._select_unless_known.one_or_none(tx, {**parameters, "known": list(known)})
         if found is None:
             raise NotFound(self.resource)
-        if known and found.version in known:
-            raise NotModified(found.version)
+        if known and found[self._version] in known:
+            raise NotModified(found[self._version])
         return self.row_type(*found)
 
     def update(self, tx: Session, key: Key, changes: Mapping[str, Any], expected: Collection[int] | None = None) -> Row:
@@ -111,17 +114,16 @@ class Rows(Generic[Row]):
         version = _new_version()
         parameters: dict[str, Any] = {**self._named(key), **{f"new_{name}": changes[name] for name in changes}}
         statement = _update(self, frozenset(changes), expected is not None)
-        made = tx.execute(
-            statement, {**parameters, "new_version": version, "expected": list(expected or ())}
-        ).one_or_none()
+        made = statement.one_or_none(tx, {**parameters, "new_version": version, "expected": list(expected or ())})
         if made is None:
             raise self._why_not(tx, key, expected)
-        return self.row_type(**{self._own_id: key[-1], **changes, "version": version, **made._mapping})
+        kept = dict(zip(statement.columns, made, strict=True))
+        return self.row_type(**{self._own_id: key[-1], **changes, "version": version, **kept})
 
     def delete(self, tx: Session, key: Key, expected: Collection[int] | None = None) -> None:
         """Delete the row and all that is under it; raises as `update` does."""
         statement = self._delete if expected is None else self._delete_expected
-        if tx.execute(statement, {**self._named(key), "expected": list(expected or ())}).one_or_none() is None:
+        if statement.one_or_none(tx, {**self._named(key), "expected": list(expected or ())}) is None:
             raise self._why_not(tx, key, expected, Gone)
 
     def list_(self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
@@ -144,11 +146,11 @@ class Rows(Generic[Row]):
         parameters |= {"limit": page.limit + 1, "offset": page.offset}
         parameters |= {f"after_{name}": value for name, value in zip(self.order, page.after or (), strict=False)}
         parameters |= {f"filter_{name}": value for name, value in filters.items()}
-        found = tx.execute(statement, parameters).all()
+        found = statement.all(tx, parameters)
         if not found:
             raise NotFound(self.parent_resource)
         total = found[0][0]
-        rows = [self.row_type(*row[1:]) for row in found if row.version is not None]
+        rows = [self.row_type(*row[1:]) for row in found if row[1 + self._version] is not None]
         return Listing(rows[: page.limit], total, len(rows) > page.limit)
 
     def _named(self, key: Key) -> dict[str, Any]:
@@ -156,25 +158,31 @@ class Rows(Generic[Row]):
 
     def _if_identical(self, tx: Session, key: Key, new: Mapping[str, Any]) -> Row | None:
         """What is stored when it equals `new`. Times count only if sent; updated_at doesn't, since a PUT moves it."""
-        stored = tx.execute(self._select, self._named(key)).one_or_none()
-        if stored is None:
+        found = self._select.one_or_none(tx, self._named(key))
+        if found is None:
             return None
+        stored = self.row_type(*found)
         same = all(
             getattr(stored, name) == value
             for name, value in new.items()
             if name != "updated_at" and not (name == "created_at" and value is None)
         )
-        return self.row_type(*stored) if same else None
+        return stored if same else None
 
     def _why_not(
         self, tx: Session, key: Key, expected: Collection[int] | None, missing: type[NotFound] = NotFound
     ) -> NotFound | PreconditionFailed:
-        there = expected is not None and tx.execute(self._select_version, self._named(key)).one_or_none()
+        there = expected is not None and self._select_version.one_or_none(tx, self._named(key))
         return PreconditionFailed() if there else missing(self.resource)
 
     @cached_property
     def _own_id(self) -> str:
         return str(self.key_type._fields[-1])
+
+    @cached_property
+    def _version(self) -> int:
+        """Where a row has its version."""
+        return int(cast(Any, self.row_type)._fields.index("version"))
 
     @cached_property
     def _columns(self) -> list[Column[Any]]:
@@ -189,7 +197,7 @@ class Rows(Generic[Row]):
         return and_(self._is_row, self.table.c.version == any_(_versions("expected")))
 
     @cached_property
-    def _insert(self) -> Any:
+    def _insert(self) -> Statement:
         given = {
             column.name: bindparam(column.name, type_=column.type)
             for column in self.table.c
@@ -200,33 +208,33 @@ class Rows(Generic[Row]):
             for name in ("created_at", "updated_at")
         }
         statement = insert(self.table).values({**given, **times}).on_conflict_do_nothing()
-        return statement.returning(self.table.c.created_at, self.table.c.updated_at)
+        return Statement(statement.returning(self.table.c.created_at, self.table.c.updated_at))
 
     @cached_property
-    def _select(self) -> Any:
-        return select(*self._columns).where(self._is_row)
+    def _select(self) -> Statement:
+        return Statement(select(*self._columns).where(self._is_row))
 
     @cached_property
-    def _select_version(self) -> Any:
-        return select(self.table.c.version).where(self._is_row)
+    def _select_version(self) -> Statement:
+        return Statement(select(self.table.c.version).where(self._is_row))
 
     @cached_property
-    def _select_unless_known(self) -> Any:
+    def _select_unless_known(self) -> Statement:
         """The row without reading its documents when the caller has them already."""
         is_known = self.table.c.version == any_(_versions("known"))
         columns = [
             case((is_known, null()), else_=column).label(column.name) if _is_document(column) else column
             for column in self._columns
         ]
-        return select(*columns).where(self._is_row)
+        return Statement(select(*columns).where(self._is_row))
 
     @cached_property
-    def _delete(self) -> Any:
-        return delete(self.table).where(self._is_row).returning(self.table.c.version)
+    def _delete(self) -> Statement:
+        return Statement(delete(self.table).where(self._is_row).returning(self.table.c.version))
 
     @cached_property
-    def _delete_expected(self) -> Any:
-        return delete(self.table).where(self._is_expected).returning(self.table.c.version)
+    def _delete_expected(self) -> Statement:
+        return Statement(delete(self.table).where(self._is_expected).returning(self.table.c.version))
 
 
 def _new_version() -> int:
@@ -243,19 +251,20 @@ def _is_document(column: Column[Any]) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _update(rows: Rows[Any], changed: frozenset[str], only_expected: bool) -> Any:
+def _update(rows: Rows[Any], changed: frozenset[str], only_expected: bool) -> Statement:
     values = {name: bindparam(f"new_{name}", type_=rows.table.c[name].type) for name in sorted(changed)}
     where = rows._is_expected if only_expected else rows._is_row
     # What was just sent need not come back over the wire.
     returned = [column for column in rows._columns if column.name not in {*changed, "version"}]
     statement = update(rows.table).where(where)
-    return statement.values(**values, version=bindparam("new_version"), updated_at=_NOW).returning(*returned)
+    statement = statement.values(**values, version=bindparam("new_version"), updated_at=_NOW).returning(*returned)
+    return Statement(statement, tuple(column.name for column in returned))
 
 
 @lru_cache(maxsize=256)
 def _list(
     rows: Rows[Any], descending: bool, behind: bool, with_total: bool, filters: frozenset[str], versions_only: bool
-) -> Any:
+) -> Statement:
     """parent LEFT JOIN LATERAL page: no row when there is no parent, one empty row when it has no children."""
     table = rows.table
     parents = rows.key_type._fields[:-1]
@@ -279,7 +288,7 @@ def _list(
         there = and_(*(rows.parent.c[name] == bindparam(f"key_{name}") for name in parents))
         base = select(literal(1).label("there")).select_from(rows.parent).where(there).subquery("parent")
     lateral = page.lateral("page")
-    return select(total.label("total"), *lateral.c).select_from(base.outerjoin(lateral, true()))
+    return Statement(select(total.label("total"), *lateral.c).select_from(base.outerjoin(lateral, true())))
 
 
 FILTERS: dict[str, Filter] = {

@@ -1,0 +1,56 @@
+"""Statements that are written with SQLAlchemy, compiled once, and run by psycopg2 itself.
+
+SQLAlchemy's own execution does more than these need (compilation cache, types, result metadata) and costs more than all
+else that a request does between socket and socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import psycopg2
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql.psycopg2 import dialect as psycopg2_dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+_DIALECT: Any = cast(Any, psycopg2_dialect)()
+
+
+class Statement:
+    """One whose parameters and columns psycopg2 converts as they are; `columns` are the names of what it returns."""
+
+    def __init__(self, core: ClauseElement, columns: tuple[str, ...] = ()) -> None:
+        compiled: Any = core.compile(dialect=_DIALECT)
+        self._sql: str = compiled.string
+        self._fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
+        self.columns = columns
+
+    def all(self, tx: Session, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Every row, in order. Raises sqlalchemy.exc.DBAPIError, as SQLAlchemy's own execution does."""
+        connection = tx.connection()
+        dbapi_connection: Any = connection.connection
+        with dbapi_connection.cursor() as cursor:
+            try:
+                cursor.execute(self._sql, {**self._fixed, **parameters})
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+            except psycopg2.Error as error:
+                lost = connection.dialect.is_disconnect(error, dbapi_connection, cursor)
+                if lost:
+                    connection.invalidate(error)
+                # No parameters: conversations must not reach the logs inside a traceback.
+                raise DBAPIError.instance(
+                    self._sql,
+                    None,
+                    error,
+                    psycopg2.Error,
+                    hide_parameters=True,
+                    connection_invalidated=lost,
+                    dialect=connection.dialect,
+                ) from error
+        return rows
+
+    def one_or_none(self, tx: Session, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        rows = self.all(tx, parameters)
+        return rows[0] if rows else None
