@@ -13,14 +13,16 @@ from session_api.db import Database
 
 
 @contextmanager
-def statements_of(database: Database) -> Iterator[list[str]]:
-    """The statements, in order; each is checked to be in autocommit, so that no BEGIN and COMMIT go along."""
+def statements_of(database: Database, *, complete: bool = False) -> Iterator[list[str]]:
+    """The statements, in order, `complete` with their values; each is checked to be in autocommit, so that no BEGIN and
+    COMMIT go along.
+    """
     statements: list[str] = []
 
     class Recording(cursor):
         def execute(self, statement: Any, parameters: Any = None) -> None:
             assert self.connection.autocommit
-            statements.append(str(statement))
+            statements.append(self.mogrify(statement, parameters).decode() if complete else str(statement))
             super().execute(statement, parameters)
 
     def record(connection: Any, *_: Any) -> None:
