@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import sys
@@ -45,6 +46,10 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 control_socket_disable = True
 
 
+# Seen by all processes: how often the workers were replaced.
+_reloads = mmap.mmap(-1, 1)
+
+
 class _Logger(_GunicornLogger):
     """gunicorn's own lines in the form of all others."""
 
@@ -58,6 +63,16 @@ logger_class = _Logger
 
 def on_starting(server: _Any) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="session-api-metrics-", dir=worker_tmp_dir)
+
+
+def on_reload(server: _Any) -> None:
+    _reloads[0] = (_reloads[0] + 1) % 256
+
+
+def post_fork(server: _Any, worker: _Any) -> None:
+    before = _reloads[0]
+    # A worker that stops says that it is not ready; one that is replaced must not say so for those after it.
+    worker.is_replaced = lambda: _reloads[0] != before
 
 
 def child_exit(server: _Any, worker: _Any) -> None:

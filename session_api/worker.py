@@ -14,8 +14,11 @@ from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 from werkzeug.exceptions import RequestTimeout
 
-# A stopping worker goes on answering for so long on the connections it has; each answer then closes its connection.
+# A stopping worker goes on serving for so long, so that whoever balances the load learns of it before connections are
+# refused; each answer then closes its connection.
 LINGER_SECONDS = 1.0
+# Between accepting the last connection and giving up those on which no request has come.
+LAST_WORD_SECONDS = 0.3
 # How long a body may take to arrive, and how long a client may leave an answer unread.
 PEER_SECONDS = 60.0
 
@@ -29,6 +32,14 @@ class Worker(GeventWorker):
         super().__init__(*args, **kwargs)
         self._connections: dict[Any, Any] = {}  # by their greenlet
         self._idle: set[Any] = set()  # those that wait for a request
+        self._stops = False
+
+    def is_replaced(self) -> bool:
+        """Whether another worker serves in its place, as after a reload; gunicorn's settings know."""
+        return False
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self._stops = True  # `_drain` does the rest: a signal handler must not switch greenlets
 
     def init_process(self) -> None:
         # A worker that is told to stop while it starts would not hear it: it has the master's handlers until gunicorn
@@ -41,6 +52,9 @@ class Worker(GeventWorker):
         application: Any = self.wsgi
 
         def bounded(environ: dict[str, Any], start_response: Any) -> Any:
+            if self._stops:
+                environ["session_api.stops"] = not self.is_replaced()
+                start_response.__self__.force_close()
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
                 environ["wsgi.input"] = _Body(environ["wsgi.input"])
             return application(environ, start_response)
@@ -77,10 +91,16 @@ class Worker(GeventWorker):
             self._idle.discard(connection)
 
     def _drain(self) -> None:
-        """Close idle connections when the worker stops; as gunicorn comes, they hold it up until they time out."""
-        while self.alive:
+        """Stop a while after the signal, then close idle connections; as gunicorn comes, it refuses connections at once
+        and idle ones hold it up until they time out.
+        """
+        while not self._stops:
             gevent.sleep(0.1)
         gevent.sleep(LINGER_SECONDS)
+        self.alive = False
+        while any(listener.fileno() >= 0 for listener in self.sockets):
+            gevent.sleep(0.1)
+        gevent.sleep(LAST_WORD_SECONDS)
         while True:
             for connection in list(self._idle):
                 _end_of_stream(connection)

@@ -9,10 +9,13 @@ import textwrap
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from signal import SIGHUP
 from time import sleep
 
 import gevent
+import psutil
 import pytest
+import requests
 from werkzeug.exceptions import RequestTimeout
 
 from session_api import worker
@@ -151,3 +154,29 @@ def test_a_stop_does_not_wait_for_idle_connections_and_answers_on_them_once_more
     assert (200, "close") == (answer.status, answer.headers["Connection"])
     assert 0 == process.wait(20)  # gunicorn's own worker would wait for the connection's 75 s
     assert b"" == idle.sock.recv(1)
+
+
+def test_a_service_that_stops_says_so_and_goes_on_serving_for_a_while(service) -> None:
+    port, process = service
+    process.terminate()
+    answer = requests.get(f"http://127.0.0.1:{port}/health/ready")
+    while answer.ok:
+        answer = requests.get(f"http://127.0.0.1:{port}/health/ready")
+
+    sessions = requests.get(f"http://127.0.0.1:{port}/api/v1/sessions")
+
+    assert (503, "it is about to stop") == (answer.status_code, answer.json()["checks"]["service"]["reason"])
+    assert (200, "close") == (sessions.status_code, sessions.headers["Connection"])
+    assert 0 == process.wait(20)
+
+
+def test_a_service_that_reloads_stays_ready(service) -> None:
+    port, process = service
+    old = psutil.Process(process.pid).children()
+    process.send_signal(SIGHUP)
+    statuses = []
+    while any(worker.is_running() for worker in old):
+        statuses.append(requests.get(f"http://127.0.0.1:{port}/health/ready").status_code)
+
+    assert {200} == set(statuses)
+    assert len(statuses) > 20

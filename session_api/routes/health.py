@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from .. import examples, schemas
 from ..errors import DatabaseUnavailable
@@ -41,7 +41,9 @@ def live() -> Response:
 @blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.NOT_READY)
 @blp.response(200, schemas.Health, example=examples.READY, headers=REQUEST_ID)
 def ready() -> Response:
-    """The database answers and has its schema: for a readiness probe."""
+    """The database answers and has its schema, and the service is not about to stop: for a readiness probe."""
+    if request.environ.get("session_api.stops"):  # set by worker.py
+        return _body(503, "not ready", {"service": {"status": "unhealthy", "reason": "it is about to stop"}})
     return _report("ready", "not ready", _database())
 
 
