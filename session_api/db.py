@@ -55,11 +55,20 @@ class Database:
         return self._run(False, operation, *args, **kwargs)
 
     def probe(self, operation: Callable[[Session], object]) -> float | DatabaseUnavailable:
-        """Milliseconds that the operation took, or why it could not be run; tried once, since probes come again."""
+        """Milliseconds that the operation took, or why it could not be run.
+
+        A connection that broke in the pool says nothing about the database, so then it is run once more; in any other
+        trouble the next probe is soon enough.
+        """
         started = perf_counter()
         with deadline.within(PROBE_SECONDS):
             try:
-                self._once(operation)
+                try:
+                    self._once(operation)
+                except Trouble as trouble:
+                    if not trouble.verdict.lost:
+                        raise
+                    self._once(operation)
             except Trouble as trouble:
                 return trouble.unavailable(lost=False)
         return (perf_counter() - started) * 1000

@@ -205,6 +205,16 @@ def test_links_that_are_cut_between_requests_are_not_noticed(
         assert 201 == made.status_code
 
 
+def test_links_that_are_cut_do_not_make_the_service_unready(far_client: FlaskClient, proxy: Proxy) -> None:
+    statuses = []
+    for _ in range(5):
+        far_client.get("/health/ready")
+        proxy.cut()
+        statuses.append(far_client.get("/health/ready").status_code)
+
+    assert [200, 200, 200, 200, 200] == statuses
+
+
 def test_a_locked_row_is_tried_twice_and_then_a_503(database_url: str, agent_key: AgentKey) -> None:
     joined = "&" if "?" in database_url else "?"
     database = Database(make_settings(f"{database_url}{joined}options=-c%20lock_timeout%3D100ms"))
