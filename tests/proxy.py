@@ -35,8 +35,9 @@ def refusing() -> Proxy:
 class Proxy:
     """Passes bytes on until told otherwise.
 
-    `stall` keeps connections open and passes nothing on; `cut` closes them; `cut_answers` lets requests through and
-    closes when the next answer comes: the server did the work, the client never hears of it.
+    `stall` keeps connections open and passes nothing on; `cut` closes them; `cut_requests` closes when the next request
+    comes, which the server never sees; `cut_answers` lets requests through and closes when the next answer comes: the
+    server did the work, the client never hears of it.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -46,6 +47,7 @@ class Proxy:
         self._open: set[socket.socket] = set()
         self._flows = threading.Event()
         self._flows.set()
+        self._requests_to_cut = 0
         self._answers_to_cut = 0
         self.accepted = 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -66,6 +68,9 @@ class Proxy:
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def cut_requests(self, count: int = 1) -> None:
+        self._requests_to_cut = count
 
     def cut_answers(self, count: int = 1) -> None:
         self._answers_to_cut = count
@@ -95,6 +100,9 @@ class Proxy:
                 self._flows.wait()
                 if answers and self._answers_to_cut:
                     self._answers_to_cut -= 1
+                    break
+                if not answers and self._requests_to_cut:
+                    self._requests_to_cut -= 1
                     break
                 target.sendall(data)
         for connection in (source, target):
