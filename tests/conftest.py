@@ -66,6 +66,18 @@ def database_url(server_url: str) -> Iterator[str]:
     _execute(plain.render_as_string(hide_password=False), f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def pooled(database_url: str) -> bool:
+    """Whether a pooler is in between: then the process that greets is not the one that works."""
+    connection = psycopg2.connect(make_url(database_url).set(drivername="postgresql").render_as_string(False))
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    (worker,) = cursor.fetchone()
+    greeter = connection.info.backend_pid
+    connection.close()
+    return bool(worker != greeter)
+
+
 def _execute(url: str, statement: str) -> None:
     connection = psycopg2.connect(url)
     connection.autocommit = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from session_api import config
 from session_api.db import Database
+from session_api.engine import SERVER_SETTINGS
 from session_api.errors import ConfigError
 
 from .conftest import ROOT, make_settings
@@ -151,15 +153,30 @@ def test_pool_settings_reach_the_pool(database_url: str) -> None:
     assert (3, 1, True) == (engine.pool.size(), engine.pool._max_overflow, engine.pool._pre_ping)
 
 
-def test_options_in_the_url_are_kept_beside_the_service_s_own(database_url: str) -> None:
+def test_every_connection_has_the_service_s_limits(db: Database) -> None:
+    """Behind a pooler they are the role's, from examples/role.sql."""
+    with db.engine.connect() as connection:
+        shown = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in SERVER_SETTINGS}
+
+    assert SERVER_SETTINGS == shown
+
+
+def test_options_in_the_url_are_kept_beside_the_service_s_own(database_url: str, pooled: bool) -> None:
     joined = "&" if "?" in database_url else "?"
     database = Database(make_settings(f"{database_url}{joined}options=-c%20work_mem%3D7MB"))
 
     with database.engine.connect() as connection:
-        shown = [
-            connection.exec_driver_sql(f"SHOW {name}").scalar()
-            for name in ("work_mem", "statement_timeout", "lock_timeout", "timezone")
-        ]
+        sent = connection.connection.dbapi_connection.info.options
+        shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in ("work_mem", "lock_timeout")]
     database.dispose()
 
-    assert ["7MB", "8s", "2s", "UTC"] == shown
+    assert sent.endswith(" -c client_connection_check_interval=2s -c work_mem=7MB")
+    assert ["4MB" if pooled else "7MB", "2s"] == shown  # a pooler drops what is sent
+
+
+@pytest.mark.parametrize("path", ["examples/role.sql", "docs/operations.md"])
+def test_what_admins_are_told_gives_the_role_what_the_service_sends(path: str) -> None:
+    script = (ROOT / path).read_text()
+    written = re.findall(r"^ALTER ROLE session_api SET (\w+) = '(\w+)';$", script, re.MULTILINE)
+
+    assert list(SERVER_SETTINGS.items()) == written
