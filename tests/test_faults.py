@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from faults.proxy import Proxy, refusing, to_database
 from session_api import create_app, deadline
 from session_api.db import Database
 from session_api.errors import Conflict, DatabaseUnavailable, Gone, PreconditionFailed
@@ -20,7 +21,6 @@ from session_api.models import AgentKey, MessageKey
 from session_api.store import agents, messages
 
 from .conftest import HELLO, make_settings
-from .proxy import Proxy, refusing, to_database
 from .sent import statements_of
 
 NEW = {"message": '{"role":"user","content":[]}', "redact_message": None, "created_at": None, "updated_at": None}

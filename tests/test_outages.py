@@ -16,10 +16,10 @@ import pytest
 import requests
 from strands.types.session import Session, SessionAgent, SessionMessage
 
+from faults.proxy import Proxy, to_database
 from strands_session_client import PostgreSQLSessionRepository
 
 from .conftest import ROOT, SETTINGS, free_port, new_id, wait_until_ready
-from .proxy import Proxy, to_database
 
 # The promise is 2 s: the service asks once a tenth of a second here, and how long an answer takes is not counted.
 READY_TENTHS = 20

@@ -40,7 +40,7 @@ COUNTING = """
     from sqlalchemy import text
     from session_api import addresses, db, deadline, errors
     from tests.conftest import make_settings
-    from tests.proxy import Proxy, to_database
+    from faults.proxy import Proxy, to_database
 
     ticks = 0
 

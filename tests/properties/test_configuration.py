@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.pool import QueuePool
 
+from faults.proxy import refusing
 from session_api import create_app
 from session_api.db import Database
 from session_api.errors import ConfigError, DatabaseUnavailable
 
-from ..proxy import refusing
 from . import api
 from .environment import LEVELS, NAMES, NOWHERE, SECRET, loaded
 

@@ -22,7 +22,7 @@ from session_api.store import messages
 from session_api.store.rows import Page
 
 from ..conftest import AGENT, make_settings, new_id
-from ..proxy import Proxy, refusing, to_database
+from faults.proxy import Proxy, refusing, to_database
 
 
 class Fault(NamedTuple):
