@@ -11,10 +11,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from . import deadline, engine, verdicts
+from . import caller, deadline, engine, verdicts
 from .breaker import Open
 from .config import Settings
-from .errors import DatabaseUnavailable, Failure, Invalid, NotFound
+from .errors import CallerGone, DatabaseUnavailable, Failure, Invalid, NotFound
 from .gate import Full, Gate
 from .retries import Retries, Trouble
 
@@ -46,9 +46,10 @@ class Database:
         """Run a store function on a connection of its own; each can be run again, since every row has a natural key.
 
         Raises what the operation raises, and DatabaseUnavailable when PostgreSQL cannot answer now; its `applied` is
-        "unknown" where a broken link leaves it open whether the work was done.
+        "unknown" where a broken link leaves it open whether the work was done. Raises CallerGone instead of beginning
+        what nobody waits for any more.
         """
-        return self._run(True, operation, *args, **kwargs)
+        return self._run(True, _for_the_caller, operation, *args, **kwargs)
 
     def read(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `run`, for an operation that changes nothing."""
@@ -120,6 +121,14 @@ class Database:
         if sqlstate.startswith(("22", "54")):
             return Invalid({"body": [f"PostgreSQL cannot keep a value (SQLSTATE {sqlstate})."]})
         return None
+
+
+def _for_the_caller(
+    tx: Session, operation: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    if caller.is_gone():
+        raise CallerGone
+    return operation(tx, *args, **kwargs)
 
 
 def _check_out(tx: Session) -> None:

@@ -8,6 +8,7 @@ Failure
 │   └── Gone              404  it was to be deleted
 ├── Conflict              409  the id is taken
 ├── PreconditionFailed    412  If-Match is stale
+├── CallerGone            499  nobody waits for the answer any more
 └── DatabaseUnavailable   503  PostgreSQL cannot answer now
 """
 
@@ -79,6 +80,10 @@ class Conflict(Failure):
 
 class PreconditionFailed(Failure):
     message = "The resource was changed since the version that If-Match names: read it again."
+
+
+class CallerGone(Failure):
+    message = "The client closed its connection before the write began: nothing was done."
 
 
 class DatabaseUnavailable(Failure):

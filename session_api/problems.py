@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import render
 from .errors import (
+    CallerGone,
     Conflict,
     DatabaseUnavailable,
     Details,
@@ -25,6 +26,7 @@ STATUS: dict[type[Failure], tuple[int, str]] = {
     NotFound: (404, "NotFoundError"),
     Conflict: (409, "ConflictError"),
     PreconditionFailed: (412, "PreconditionFailed"),
+    CallerGone: (499, "ClientClosedRequest"),  # as nginx logs it; no client sees it
     DatabaseUnavailable: (503, "DatabaseUnavailable"),
 }
 

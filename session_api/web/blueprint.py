@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from werkzeug.local import LocalProxy
 from werkzeug.routing import BaseConverter
 
-from .. import schemas
+from .. import caller, schemas
 from ..db import Database
 from ..errors import Invalid
 from ..examples import ERRORS
@@ -133,6 +133,7 @@ def init_app(app: Flask) -> None:
     # /sessions//agents must not turn into /sessions/agents, the session of that name.
     app.url_map.merge_slashes = False
     app.before_request(_refuse_encoded_slashes)
+    app.before_request(lambda: caller.is_at(request.environ.get("gunicorn.socket")))
 
 
 def _refuse_encoded_slashes() -> None:
