@@ -2,6 +2,9 @@ PYTHON ?= python3
 VENV ?= .venv
 # Added to pytest's command line: make test ARGS="-k messages"
 ARGS ?=
+# make faults SEED=7 LENGTH=short replays that run; without a seed there is a new one.
+SEED ?=
+LENGTH ?= usual
 # make lock UPGRADE=1 takes the newest versions; without it, what is locked stays.
 UPGRADE ?=
 
@@ -10,10 +13,10 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types check format lock clean
+.PHONY: help run demo test lint types check format lock faults faults-short faults-long clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'The environment is made in $(VENV) when needed. Another Python: make test PYTHON=python3.12 VENV=.venv312'
 
@@ -52,6 +55,15 @@ lock: $(VENV)/.dev  ## Lock the requirements anew; UPGRADE=1 takes the newest ve
 		--output-file requirements/run.txt
 	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/dev.in --extra embedded \
 		--constraints requirements/run.txt --output-file requirements/dev.txt
+
+faults: $(VENV)/.dev  ## Break everything under load and check every promise; SEED=… replays a run
+	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) --length $(LENGTH)
+
+faults-short: $(VENV)/.dev  ## The same in three minutes, over three seeds
+	@$(BIN)/python -m faults --seed 1 --seed 2 --seed 3 --length short
+
+faults-long: $(VENV)/.dev  ## The same in half an hour, with fifty crashes
+	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) --length long
 
 clean:  ## Remove the environment, caches and build results
 	@rm -rf $(VENV) build dist client/build client/dist *.egg-info client/*.egg-info \

@@ -1,1 +1,1 @@
-"""Breaks everything that the service stands on, under load, and judges from its history whether a promise was broken."""
+"""Breaks everything that the service stands on, under load, and judges from the history if it kept its promises."""

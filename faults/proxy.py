@@ -175,7 +175,7 @@ class _Link:
             self.has_ended, self._abruptly = True, abruptly
         for connection in self._sockets:
             with suppress(OSError):
-                # A socket that another thread reads can't be closed; this wakes the thread, and says nothing to the peer.
+                # A socket that another thread reads can't be closed; this wakes that thread and tells the peer nothing.
                 connection.shutdown(socket.SHUT_RD if abruptly else socket.SHUT_RDWR)
 
     def leave(self) -> None:

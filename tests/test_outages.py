@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import sleep
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from strands.types.session import Session, SessionAgent, SessionMessage
 
-from faults.proxy import Proxy, to_database
+from faults.proxy import Proxy, to_database, to_port
 from strands_session_client import PostgreSQLSessionRepository
 
 from .conftest import ROOT, SETTINGS, free_port, new_id, wait_until_ready
@@ -191,6 +192,30 @@ def test_a_database_that_was_not_even_refusing_is_used_again_as_soon_as_it_answe
     outage.proxy.flow()
 
     assert until(lambda: is_ready(url)) <= READY_TENTHS
+
+
+def test_clients_ask_less_during_an_outage_and_no_more_than_once_a_call_after_it(
+    outage: Outage, start, appending
+) -> None:
+    url, _ = start()
+    way = Proxy(to_port(urlsplit(url).port))
+    appenders = appending(f"http://127.0.0.1:{way.port}")
+    sleep(1)
+    before = len(way.requests)
+
+    outage.begin()
+    sleep(1)
+    during = len(way.requests) - before
+    outage.end()
+    seen = [len(appender.acknowledged) for appender in appenders]
+    asked, answered = len(way.requests), sum(seen)
+    until(lambda: all(len(a.acknowledged) >= count + 20 for a, count in zip(appenders, seen, strict=True)))
+    asked, answered = len(way.requests) - asked, sum(len(a.acknowledged) for a in appenders) - answered
+
+    assert during < before
+    assert asked <= answered * 1.2
+    assert_all_acknowledged_is_there(appenders)
+    way.close()
 
 
 def test_a_reload_under_load_is_not_noticed(start, appending) -> None:
