@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from faults.proxy import Proxy, refusing, to_database
 from session_api.config import Settings
 from session_api.db import Database
 from session_api.errors import DatabaseUnavailable
@@ -22,7 +23,6 @@ from session_api.store import messages
 from session_api.store.rows import Page
 
 from ..conftest import AGENT, make_settings, new_id
-from faults.proxy import Proxy, refusing, to_database
 
 
 class Fault(NamedTuple):
