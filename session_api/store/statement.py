@@ -30,13 +30,14 @@ class Statement:
     def all(self, tx: Session, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Every row, in order. Raises sqlalchemy.exc.DBAPIError, as SQLAlchemy's own execution does."""
         connection = tx.connection()
+        dialect: Any = connection.dialect
         dbapi_connection: Any = connection.connection
         with dbapi_connection.cursor() as cursor:
             try:
                 cursor.execute(self._sql, {**self._fixed, **parameters})
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
             except psycopg2.Error as error:
-                lost = connection.dialect.is_disconnect(error, dbapi_connection, cursor)
+                lost = dialect.is_disconnect(error, dbapi_connection, cursor)
                 if lost:
                     connection.invalidate(error)
                 # No parameters: conversations must not reach the logs inside a traceback.
@@ -47,7 +48,7 @@ class Statement:
                     psycopg2.Error,
                     hide_parameters=True,
                     connection_invalidated=lost,
-                    dialect=connection.dialect,
+                    dialect=dialect,
                 ) from error
         return rows
 
