@@ -21,7 +21,10 @@ help:  ## Show this list
 	@echo 'The environment is made in $(VENV) when needed. Another Python: make test PYTHON=python3.12 VENV=.venv312'
 
 run: $(VENV)/.run  ## Serve the API on http://127.0.0.1:8001, with a PostgreSQL of its own
-	@exec $(BIN)/session-api serve
+	@# Unless somebody says otherwise, here or in .env, no key is asked for, and only this machine gets in.
+	@grep -qsE '^(export )? *AUTH_MODE *=' .env || \
+		export AUTH_MODE="$${AUTH_MODE:-none}" API_HOST="$${API_HOST:-127.0.0.1}"; \
+	exec $(BIN)/session-api serve
 
 demo: $(VENV)/.run  ## Let an agent remember a conversation; needs `make run` in another terminal
 	@exec $(BIN)/python examples/remember.py

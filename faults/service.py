@@ -35,6 +35,7 @@ class Service:
             "DATABASE_URL": database_url,
             "DATABASE_POOL_SIZE": "4",  # below what the load asks for at once, so that it can be exhausted
             "DATABASE_MAX_OVERFLOW": "0",
+            "AUTH_MODE": "none",
             "API_PORT": str(self.port),
             "API_WORKERS": str(WORKERS),
             "LOG_LEVEL": "WARNING",

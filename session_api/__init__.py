@@ -8,8 +8,9 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_smorest import Api
 
-from . import config, embedded, logs, metrics, models, problems, routes, schemas, telemetry
+from . import auth, commands, config, embedded, logs, metrics, models, problems, routes, schemas, telemetry
 from .db import Database
+from .keyring import Keyring
 from .routes import agents, docs, health, messages, multi_agents, sessions
 from .version import __version__
 from .web import blueprint
@@ -23,26 +24,35 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     logs.configure(settings.log_level, settings.log_format)
     database = Database(embedded.settings_with_database(settings))
 
-    app = Flask(__name__)
+    keyring = Keyring(database, settings.api_key_secrets) if settings.auth_mode == "keys" else None
+    has_docs = settings.docs_access != "off"
+
+    app = Flask(__name__, static_folder="static" if has_docs else None)
     app.config.update(
         API_TITLE="Session Backend API",
         API_VERSION=__version__,
         API_SPEC_OPTIONS={"info": {"description": routes.DESCRIPTION}},
         OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
+        OPENAPI_URL_PREFIX="/" if has_docs else None,
         MAX_CONTENT_LENGTH=settings.api_max_body_bytes,
     )
     app.extensions["session_api_settings"] = settings
     app.extensions["session_api_database"] = database
     telemetry.init_app(app)
+    auth.init_app(
+        app, keyring, open_docs=settings.docs_access == "open", open_metrics=settings.metrics_access == "open"
+    )
     blueprint.init_app(app)
     api = _Api(app)
     blueprint.document(api)
     for resource in (sessions, agents, messages, multi_agents, health):
         api.register_blueprint(resource.blp)
-    app.register_blueprint(docs.blp)
-    app.register_blueprint(metrics.blp)
+    if has_docs:
+        app.register_blueprint(docs.blp)
+    if settings.metrics_access != "off":
+        app.register_blueprint(metrics.blp)
     problems.init_app(app)
+    commands.init_app(app)
     Migrate(app, _MigrateTarget(database), directory=str(migrations_directory()))
     return app
 

@@ -1,10 +1,90 @@
-"""Who is asking: the tenant whose rows a request may see."""
+"""Who is asking, and what they may do: no view runs before the key is known and allows it."""
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
+from flask import Flask, Response, after_this_request, g, request
+
+from .errors import Forbidden, Unauthenticated
+from .key_table import ApiKey
+from .keyring import Keyring
 from .models import DEFAULT_TENANT
+
+OPEN = ("/health/live", "/health/ready")
+HEALTH = ("/health", "/health/db")
+DOCS = ("/docs", "/redoc", "/openapi.json", "/static/")
+METRICS = "/metrics"
+
+_SCOPES = {"GET": "read", "HEAD": "read", "OPTIONS": None, "DELETE": "delete"}
+_BEARER = re.compile(r"bearer +([!-~]+) *", re.IGNORECASE)
+
+
+def init_app(app: Flask, keyring: Keyring | None, *, open_docs: bool, open_metrics: bool) -> None:
+    """To be called right after telemetry. Without a keyring, everybody is the default tenant and may do everything."""
+
+    def authenticate() -> None:
+        g.api_key = None
+        g.tenant_id = DEFAULT_TENANT if keyring is None else None
+        if keyring is None or _is_open(open_docs, open_metrics):
+            return
+        key = keyring.find(_given())
+        if key is None:
+            raise Unauthenticated
+        g.api_key, g.tenant_id = key, key.tenant_id
+        scope = scope_of(request.method, request.path)
+        if scope is not None and not key.allows(scope):
+            raise Forbidden(scope)
+        if keyring.should_touch(key):
+            after_this_request(partial(_touch_when_sent, keyring, key))
+
+    app.before_request(authenticate)
 
 
 def tenant() -> str:
     """The tenant of the request. Every statement carries it."""
-    return DEFAULT_TENANT
+    tenant_id: str | None = g.tenant_id
+    if tenant_id is None:
+        raise Unauthenticated
+    return tenant_id
+
+
+def who() -> dict[str, str | None]:
+    """Whose request it is, for the log."""
+    key: ApiKey | None = g.get("api_key")
+    return {"tenant": g.get("tenant_id"), "key_id": key.key_id if key else None}
+
+
+def scope_of(method: str, path: str) -> str | None:
+    """The scope that a request needs; None when any valid key will do."""
+    if path == METRICS:
+        return "admin"
+    if path in HEALTH or path.startswith(DOCS):
+        return None
+    return _SCOPES.get(method, "write")
+
+
+def _is_open(docs: bool, metrics: bool) -> bool:
+    path = request.path
+    if path in OPEN or (docs and path.startswith(DOCS)) or (metrics and path == METRICS):
+        return True
+    # A stranger may hear that there is no such page, but not what the API has.
+    return request.url_rule is None and not path.startswith("/api")
+
+
+def _given() -> str:
+    """The key that came along; empty without one, with one that can't be read, or with two that differ."""
+    given = set()
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        bearer = _BEARER.fullmatch(authorization)
+        given.add(bearer[1] if bearer else "")
+    if "X-API-Key" in request.headers:
+        given.add(request.headers["X-API-Key"])
+    return given.pop() if len(given) == 1 else ""
+
+
+def _touch_when_sent(keyring: Keyring, key: ApiKey, response: Response) -> Response:
+    response.call_on_close(lambda: keyring.touch(key))
+    return response

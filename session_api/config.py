@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from .errors import ConfigError
 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, so every accepted form is rewritten to the one driver.
 _ACCEPTED = re.compile(r"^(postgresql|postgres|postgresql\+psycopg2|postgresql\+asyncpg)://")
 _DRIVER = "postgresql+psycopg2://"
+_SECRET_LENGTH = 32
 
 Faults = dict[str, list[str]]
 
@@ -27,7 +29,7 @@ Faults = dict[str, list[str]]
 class Settings:
     """What docs/configuration.md describes, under the same names in lower case."""
 
-    database_url: str | None
+    database_url: str | None = field(repr=False)
     database_pool_size: int
     database_max_overflow: int
     database_pool_pre_ping: bool
@@ -37,6 +39,10 @@ class Settings:
     api_workers: int
     api_connections: int
     api_max_body_bytes: int
+    auth_mode: str
+    api_key_secret: str | None = field(repr=False)
+    docs_access: str
+    metrics_access: str
     log_level: str
     log_format: str
     environment: str
@@ -48,6 +54,18 @@ class Settings:
     @property
     def production(self) -> bool:
         return self.environment == "production"
+
+    @property
+    def api_key_secrets(self) -> list[str]:
+        """The first one makes hashes of keys; each may have made those that are stored."""
+        return _secrets(self.api_key_secret) if self.api_key_secret else []
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        try:
+            return ip_address(self.api_host).is_loopback
+        except ValueError:
+            return self.api_host == "localhost"
 
 
 def load(dotenv: Path | None = None) -> Settings:
@@ -61,6 +79,8 @@ def load(dotenv: Path | None = None) -> Settings:
         env.read_env(path, recurse=False)
     except (OSError, ValueError) as error:
         raise ConfigError({str(path): [f"Cannot be read ({type(error).__name__})."]}) from None
+    environment = _choice(env, "ENVIRONMENT", "development", str.lower, "development test staging production")
+    access = "key" if environment == "production" else "open"
     settings = Settings(
         database_url=env.str("DATABASE_URL", None, validate=_postgresql_url),
         database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=_range(1, 1000)),
@@ -72,9 +92,13 @@ def load(dotenv: Path | None = None) -> Settings:
         api_workers=env.int("API_WORKERS", 2, validate=_range(1, 256)),
         api_connections=env.int("API_CONNECTIONS", 1000, validate=_range(1, 100_000)),
         api_max_body_bytes=env.int("API_MAX_BODY_BYTES", 16 * 1024 * 1024, validate=_range(1024, 2**30)),
+        auth_mode=_choice(env, "AUTH_MODE", "keys", str.lower, "keys none"),
+        api_key_secret=env.str("API_KEY_SECRET", None, validate=_long_enough) or None,
+        docs_access=_choice(env, "DOCS_ACCESS", access, str.lower, "open key off"),
+        metrics_access=_choice(env, "METRICS_ACCESS", access, str.lower, "open key off"),
         log_level=_choice(env, "LOG_LEVEL", "INFO", str.upper, "DEBUG INFO WARNING ERROR CRITICAL"),
         log_format=_choice(env, "LOG_FORMAT", "json", str.lower, "json text"),
-        environment=_choice(env, "ENVIRONMENT", "development", str.lower, "development test staging production"),
+        environment=environment,
         retry_attempts=env.int("RETRY_ATTEMPTS", 3, validate=_range(1, 20)),
         retry_backoff_multiplier=env.float("RETRY_BACKOFF_MULTIPLIER", 2.0, validate=_range(1, 10)),
         retry_backoff_min=env.float("RETRY_BACKOFF_MIN", 0.05, validate=_range(0, 60)),
@@ -102,6 +126,15 @@ def _check(env: Env, settings: Settings) -> None:
         faults["RETRY_BACKOFF_MIN"] = ["Must not be greater than RETRY_BACKOFF_MAX."]
     if settings.environment == "production" and settings.database_url is None and "DATABASE_URL" not in faults:
         faults["DATABASE_URL"] = ["Must be set when ENVIRONMENT is production."]
+    if settings.auth_mode == "keys" and settings.api_key_secret is None and "API_KEY_SECRET" not in faults:
+        faults["API_KEY_SECRET"] = [
+            f"Must be set, to {_SECRET_LENGTH} random characters or more, unless AUTH_MODE is none."
+        ]
+    if settings.auth_mode == "none" and settings.production:
+        faults["AUTH_MODE"] = ["Must not be none when ENVIRONMENT is production."]
+    for name, access in (("DOCS_ACCESS", settings.docs_access), ("METRICS_ACCESS", settings.metrics_access)):
+        if settings.auth_mode == "none" and not settings.production and access == "key":
+            faults[name] = ["Must not be key when AUTH_MODE is none: no key would be asked for."]
     if faults:
         raise ConfigError(faults)
 
@@ -120,6 +153,15 @@ def _postgresql_url(value: str) -> None:
         raise ValidationError("Is not a valid URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
     if not url.database:
         raise ValidationError("Must name a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
+
+
+def _long_enough(value: str) -> None:
+    if value and not all(len(secret) >= _SECRET_LENGTH for secret in _secrets(value)):
+        raise ValidationError(f"Must be {_SECRET_LENGTH} characters or more; of several, separated by commas, each.")
+
+
+def _secrets(value: str) -> list[str]:
+    return [secret.strip() for secret in value.split(",")]
 
 
 def _range(low: float, high: float) -> validate.Range:

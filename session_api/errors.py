@@ -3,6 +3,8 @@
 Failure
 ├── ConfigError           the environment cannot be used
 ├── Invalid               400  a body, an id or a query is refused
+├── Unauthenticated       401  no valid key came along
+├── Forbidden             403  the key lacks the scope
 ├── NotModified           304  the caller has this version already (an answer, not an error)
 ├── NotFound              404  the resource, its parent or the route is missing
 │   └── Gone              404  it was to be deleted
@@ -48,6 +50,20 @@ class Invalid(Failure):
         self.message = f"{path}: {sentences[0]}{more}"
 
 
+class Unauthenticated(Failure):
+    """No key, a wrong, an expired or a revoked one: strangers are not told which."""
+
+    message = "A valid key is needed, as `Authorization: Bearer sk_...` or `X-API-Key: sk_...`."
+
+
+class Forbidden(Failure):
+    """The key is valid, but was not given this scope."""
+
+    def __init__(self, scope: str) -> None:
+        self.details = {"scope": scope}
+        self.message = f"The key does not allow this: it lacks the scope {scope}."
+
+
 class NotModified(Failure):
     """The caller named the version that is stored; its documents were not read."""
 
@@ -56,7 +72,7 @@ class NotModified(Failure):
 
 
 class NotFound(Failure):
-    """`resource` is session, agent, message, multi_agent or route."""
+    """`resource` is session, agent, message, multi_agent or route; for commands also key or tenant."""
 
     def __init__(self, resource: str) -> None:
         self.details = {"resource": resource}

@@ -71,6 +71,22 @@ ERRORS: dict[int, tuple[str, dict[str, Any]]] = {
         "The body, an id or the query is refused; details names each field by its path.",
         _error("ValidationError", "message_id: Must be an integer.", {"message_id": ["Must be an integer."]}),
     ),
+    401: (
+        "No valid key came along: none, a wrong, an expired or a revoked one.",
+        _error(
+            "AuthenticationError",
+            "A valid key is needed, as `Authorization: Bearer sk_...` or `X-API-Key: sk_...`.",
+            None,
+        ),
+    ),
+    403: (
+        "The key lacks the scope that details.scope names: read, write or delete, by the method.",
+        _error(
+            "AuthorizationError",
+            "The key does not allow this: it lacks the scope write.",
+            {"scope": "write"},
+        ),
+    ),
     404: (
         "The resource or its parent does not exist; details.resource says which.",
         _error("NotFoundError", "There is no such agent.", {"resource": "agent"}),

@@ -1,4 +1,4 @@
-"""The tables, the rows that come out of them, and the keys that name them.
+"""The tables, the rows that come out of them, and the keys that name them; key_table.py has the one of API keys.
 
 Every primary and foreign key is led by `session_id`, so that an engine which spreads data by a column can use it
 without a change of schema (docs/adr/0002-natural-keys.md).
@@ -35,6 +35,7 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(referred_table_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     }
 )
 

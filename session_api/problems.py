@@ -15,14 +15,18 @@ from .errors import (
     DatabaseUnavailable,
     Details,
     Failure,
+    Forbidden,
     Invalid,
     NotFound,
     NotModified,
     PreconditionFailed,
+    Unauthenticated,
 )
 
 STATUS: dict[type[Failure], tuple[int, str]] = {
     Invalid: (400, "ValidationError"),
+    Unauthenticated: (401, "AuthenticationError"),
+    Forbidden: (403, "AuthorizationError"),
     NotFound: (404, "NotFoundError"),
     Conflict: (409, "ConflictError"),
     PreconditionFailed: (412, "PreconditionFailed"),
@@ -32,8 +36,6 @@ STATUS: dict[type[Failure], tuple[int, str]] = {
 
 _HTTP = {
     400: ("ValidationError", "The request could not be read."),
-    401: ("AuthenticationError", "A valid key is needed."),
-    403: ("AuthorizationError", "The key does not allow this."),
     404: ("NotFoundError", "There is no such route."),
     405: ("MethodNotAllowed", "The route does not know this method."),
     406: ("NotAcceptable", "Answers are application/json; the Accept header must allow it."),
@@ -68,6 +70,8 @@ def _failure(error: Failure) -> Response:
     response = _response(status, name, error.message, error.details)
     if isinstance(error, DatabaseUnavailable):
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -9,10 +9,8 @@ from time import perf_counter
 
 import structlog
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import NotAcceptable
 
-from . import metrics
-from .auth import tenant
+from . import auth, metrics
 from .errors import DatabaseUnavailable
 from .logs import cause
 
@@ -24,7 +22,6 @@ _PROBES = ("/health/live", "/health/ready", "/metrics")
 
 def init_app(app: Flask) -> None:
     app.before_request(_start)
-    app.before_request(_accepts_json)
     app.after_request(_finish)
     app.teardown_request(_leave)
 
@@ -35,12 +32,6 @@ def _start() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.failure = None
     metrics.IN_FLIGHT.inc()
-
-
-def _accepts_json() -> None:
-    accepted = request.accept_mimetypes
-    if request.path.startswith("/api/") and accepted and not accepted["application/json"]:
-        raise NotAcceptable
 
 
 def _finish(response: Response) -> Response:
@@ -55,7 +46,7 @@ def _finish(response: Response) -> Response:
         "route": rule,
         "status": response.status_code,
         "duration_ms": round(seconds * 1000, 3),
-        "tenant": tenant(),
+        **auth.who(),
     }
     if isinstance(g.failure, DatabaseUnavailable):
         metrics.UNAVAILABLE.labels(g.failure.reason).inc()

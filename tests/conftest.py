@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import flask_migrate
@@ -23,9 +25,11 @@ from hypothesis import settings as hypothesis_settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from session_api import config, create_app, models
+from session_api import config, create_app, issuing, models
 from session_api.db import Database
 from session_api.models import AgentKey, SessionKey
+
+from .sent import statements_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -85,16 +89,52 @@ def _execute(url: str, statement: str) -> None:
     connection.close()
 
 
+SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
+# With it, no key is asked for; it is the first of what a test may say otherwise.
+OPEN = {"AUTH_MODE": "none"}
+KEYED = {"AUTH_MODE": "keys", "API_KEY_SECRET": "the secret of all tests is long enough"}
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment of a process that has these settings and no others."""
+    outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return {**outside, **OPEN, **settings}
+
+
 def make_settings(url: str, **changes: object) -> config.Settings:
-    """The default settings, whatever the environment says, for the given database."""
+    """The default settings, whatever the environment says, for the given database; no key is asked for."""
     outside = {name: os.environ.pop(name) for name in SETTINGS if name in os.environ}
+    os.environ.update(OPEN)
     try:
         return replace(config.load(Path(os.devnull)), database_url=url, log_level="CRITICAL", **changes)
     finally:
+        del os.environ["AUTH_MODE"]
         os.environ.update(outside)
 
 
-SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
+def keyed(url: str, **changes: object) -> config.Settings:
+    """As `make_settings`, but a key is asked for."""
+    return make_settings(url, **{**{name.lower(): value for name, value in KEYED.items()}, **changes})
+
+
+def new_key(app: Flask, *scopes: str, tenant: str = "default", expires_at: datetime | None = None) -> str:
+    """A new key; with every scope but admin, if none is named."""
+    return issue(app, scopes or ("read", "write", "delete"), tenant, expires_at)
+
+
+def issue(
+    app: Flask,
+    scopes: Sequence[str],
+    tenant: str = "default",
+    expires_at: datetime | None = None,
+    secret: str = KEYED["API_KEY_SECRET"],
+) -> str:
+    db = app.extensions["session_api_database"]
+    return issuing.issue(db, secret, tenant_id=tenant, name="test", scopes=scopes, expires_at=expires_at).text
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
 
 
 @pytest.fixture(scope="session")
@@ -105,8 +145,23 @@ def app(database_url: str) -> Iterator[Flask]:
 
 
 @pytest.fixture(scope="session")
+def keyed_app(database_url: str) -> Iterator[Flask]:
+    """The same, asking for keys."""
+    app = create_app(keyed(database_url))
+    yield app
+    app.extensions["session_api_database"].dispose()
+
+
+@pytest.fixture(scope="session")
 def db(app: Flask) -> Database:
     return app.extensions["session_api_database"]
+
+
+@pytest.fixture
+def sent(db: Database) -> Iterator[list[str]]:
+    """What psycopg2 sends from here on."""
+    with statements_of(db) as statements:
+        yield statements
 
 
 @pytest.fixture
@@ -178,14 +233,28 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def live_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service as it runs in production: gunicorn with two processes, on the test's database."""
+    """The service as it runs in production, but for keys: gunicorn with two processes, on the test's database."""
+    with _gunicorn(tmp_path_factory.mktemp("gunicorn") / "log", DATABASE_URL=database_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def keyed_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The service as it runs in production, with keys."""
+    with _gunicorn(tmp_path_factory.mktemp("gunicorn") / "log", DATABASE_URL=database_url, **KEYED) as url:
+        yield url
+
+
+@contextmanager
+def _gunicorn(log: Path, **settings: str) -> Iterator[str]:
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    environment |= {"DATABASE_URL": database_url, "API_PORT": str(port), "LOG_LEVEL": "WARNING"}
-    log = tmp_path_factory.mktemp("gunicorn") / "log"
     with log.open("w") as output:
         gunicorn = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "wsgi:app"], cwd=ROOT, env=environment, stdout=output, stderr=output
+            [sys.executable, "-m", "gunicorn", "wsgi:app"],
+            cwd=ROOT,
+            env=environment(API_PORT=str(port), LOG_LEVEL="WARNING", **settings),
+            stdout=output,
+            stderr=output,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -1,4 +1,7 @@
-"""The table 'Bad input' row by row against gunicorn: refused in one shape with nothing stored, or kept as sent."""
+"""The table 'Bad input' row by row against gunicorn: refused in one shape with nothing stored, or kept as sent.
+
+Every request is sent twice: without a key, which is refused whatever else it is, then with one.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,21 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from session_api import models
+from session_api import key_text, models
 from session_api.db import Database
+from session_api.key_table import api_keys
 
-from . import places
-from .conftest import new_id
+from . import places, wire
+from .conftest import new_id, new_key
 from .places import PLACES, WRITES, Family, Place, inside
-from .wire import Answer, assert_error, request, send
+from .wire import Answer, assert_error, request
 
 LIMIT = 16 * 1024 * 1024
 
@@ -37,6 +41,27 @@ def family(app: Flask) -> Family:
 def young_family(client: FlaskClient) -> Family:
     """One that is the test's own."""
     return places.new_family(client)
+
+
+@pytest.fixture(scope="module")
+def live_url(keyed_url: str, keyed_app: Flask) -> str:
+    """The service that asks for keys, with one as the user of the URL."""
+    return keyed_url.replace("//", f"//{new_key(keyed_app)}@")
+
+
+def send(url: str, data: bytes, *, and_stop: bool = False) -> Answer:
+    """The answer to these bytes with the key of the URL, after they were refused without it."""
+    assert_refused_without_a_key(wire.send(url, data, and_stop=and_stop), data)
+    line, end, rest = data.partition(b" HTTP/1.1\r\n")
+    key = f"Authorization: Bearer {urlsplit(url).username}\r\n".encode() if end else b""
+    return wire.send(url, line + end + key + rest, and_stop=and_stop)
+
+
+def assert_refused_without_a_key(answer: Answer, data: bytes) -> None:
+    if "X-Request-ID" not in answer.headers:
+        assert 400 <= answer.status < 500, "gunicorn's own refusal"
+    elif data.split(b" ")[1].startswith(b"/api"):
+        assert_error(answer, 401)
 
 
 @pytest.fixture
@@ -63,7 +88,7 @@ _STORED = select(
     *(
         select(figure).select_from(table).scalar_subquery()
         for table in models.metadata.sorted_tables
-        for figure in (func.count(), func.sum(table.c.version))
+        for figure in (func.count(), *([func.sum(table.c.version)] if table is not api_keys else []))
     )
 )
 
@@ -862,6 +887,44 @@ def test_a_good_request_id_comes_back(live_url: str, given: str) -> None:
     assert (given, given) == (answer.headers["X-Request-ID"], answer.json["request_id"])
 
 
+# Authorization empty, 10 kB, non-ASCII, wrong scheme
+
+
+BAD_KEYS = {
+    "empty": b"",
+    "blank": b" ",
+    "no key": b"Bearer",
+    "no scheme": key_text.new().encode(),
+    "wrong scheme": b"Basic " + key_text.new().encode(),
+    "another scheme": b'Digest username="a"',
+    "unknown": b"Bearer " + key_text.new().encode(),
+    "mistyped": b"Bearer " + key_text.new()[:-1].encode() + b"!",
+    "two": b"Bearer " + key_text.new().encode() + b", Bearer " + key_text.new().encode(),
+    "latin-1": b"Bearer sk_\xe4",
+    "UTF-8": "Bearer sk_ä日本".encode(),
+    "not UTF-8": b"\xff\xfe",
+    "encoded newline": b"Bearer sk_%0d%0aX-Tenant: other",
+    "SQL": b"Bearer sk_'; DROP TABLE api_keys;--",
+    "8 kB": b"Bearer " + b"a" * 8000,
+    "10 kB": b"Bearer sk_" + b"a" * 10240,
+}
+
+
+@pytest.mark.parametrize("given", BAD_KEYS.values(), ids=BAD_KEYS)
+@pytest.mark.parametrize("header", ["Authorization", "X_API_Key"])
+def test_a_bad_key_is_refused(
+    live_url: str, db: Database, write_of: Callable[..., places.Write], header: str, given: bytes
+) -> None:
+    write, before = write_of(), stored(db)
+    if header == "X_API_Key":
+        given = given.removeprefix(b"Bearer ")
+    answer = wire.send(live_url, request(write.method, write.url, write.body, **{header: given}))
+
+    assert_error(answer, 401)
+    assert "Bearer" == answer.headers["WWW-Authenticate"]
+    assert before == stored(db)
+
+
 # `Origin: evil` preflight; method override headers; X-Forwarded-For
 
 
@@ -967,7 +1030,7 @@ def test_a_stale_if_match_is_refused(
         request("GET", b"/api/v1/sessions/\xff"),
         request("GET", b"/api/v1/sessions/a\0"),
         request("GET", "/api/v1/sessions?x=" + "a" * 9000),
-        request("GET", "/api/v1/sessions", X=b"a" * 10240),
+        request("GET", "/api/v1/sessions", X=b"a" * 20480),
         request("POST", "/api/v1/sessions", "{}", Content_Length="-1"),
         request("POST", "/api/v1/sessions", "{}", Content_Length="+2"),
         request("POST", "/api/v1/sessions", "{}", Content_Length="two"),

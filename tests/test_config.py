@@ -15,7 +15,7 @@ from session_api.db import Database
 from session_api.engine import SERVER_SETTINGS
 from session_api.errors import ConfigError
 
-from .conftest import ROOT, make_settings
+from .conftest import KEYED, ROOT, make_settings
 
 SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
 
@@ -24,6 +24,7 @@ SETTINGS = [name.upper() for name in config.Settings.__dataclass_fields__]
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("API_KEY_SECRET", KEYED["API_KEY_SECRET"])
     monkeypatch.chdir(tmp_path)
 
 
@@ -33,7 +34,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     defaults = config.load()
 
     assert set(SETTINGS) == set(rows)
-    for name in set(SETTINGS) - {"DATABASE_URL", "SESSION_API_DATA_DIR"}:
+    for name in set(SETTINGS) - {"DATABASE_URL", "SESSION_API_DATA_DIR", "API_KEY_SECRET"}:
         default = getattr(defaults, name.lower())
         shown = str(default).lower() if isinstance(default, bool) else str(default)
         assert f"`{shown}`" in rows[name].split("|")[2], name
@@ -77,6 +78,10 @@ FAULTS = {
     "API_WORKERS": ["0"],
     "API_CONNECTIONS": ["0"],
     "API_MAX_BODY_BYTES": ["0", "16M"],
+    "AUTH_MODE": ["off", ""],
+    "API_KEY_SECRET": ["canary", "", "canary" * 6 + ",canary", "canary" * 6 + ","],
+    "DOCS_ACCESS": ["public", ""],
+    "METRICS_ACCESS": ["admin", ""],
     "LOG_LEVEL": ["LOUD", ""],
     "LOG_FORMAT": ["xml"],
     "ENVIRONMENT": ["prod"],
@@ -137,6 +142,62 @@ def test_production_needs_a_database_of_its_own(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(ConfigError, match="DATABASE_URL: Must be set when ENVIRONMENT is production"):
         config.load()
+
+
+def test_production_asks_for_keys_everywhere_but_at_the_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/sessions")
+    settings = config.load()
+
+    assert ("keys", "key", "key") == (settings.auth_mode, settings.docs_access, settings.metrics_access)
+    monkeypatch.setenv("AUTH_MODE", "none")
+    with pytest.raises(ConfigError, match="AUTH_MODE: Must not be none when ENVIRONMENT is production") as caught:
+        config.load()
+    assert ["AUTH_MODE"] == list(caught.value.details)
+
+
+def test_keys_need_a_secret_unless_none_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("API_KEY_SECRET")
+
+    with pytest.raises(ConfigError, match="API_KEY_SECRET: Must be set, to 32 random characters or more"):
+        config.load()
+    monkeypatch.setenv("AUTH_MODE", "NONE")
+    assert ("none", None, []) == (
+        (settings := config.load()).auth_mode,
+        settings.api_key_secret,
+        settings.api_key_secrets,
+    )
+
+
+@pytest.mark.parametrize("name", ["DOCS_ACCESS", "METRICS_ACCESS"])
+def test_a_page_cannot_ask_for_a_key_where_there_are_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("AUTH_MODE", "none")
+    monkeypatch.setenv(name, "key")
+
+    with pytest.raises(ConfigError, match=f"{name}: Must not be key when AUTH_MODE is none"):
+        config.load()
+
+
+def test_several_secrets_are_told_apart_and_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = "canary-1" * 4, "canary-2" * 4
+    monkeypatch.setenv("API_KEY_SECRET", f"{first}, {second}")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:canary@localhost/sessions")
+    settings = config.load()
+
+    assert [first, second] == settings.api_key_secrets
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.8.8.8", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_it_knows_whether_only_this_machine_reaches_it(
+    monkeypatch: pytest.MonkeyPatch, host: str, expected: bool
+) -> None:
+    monkeypatch.setenv("API_HOST", host)
+
+    assert expected == config.load().listens_on_loopback
 
 
 def test_an_env_file_that_is_not_text_is_refused(tmp_path: Path) -> None:

@@ -31,20 +31,41 @@ ALLOWED = {
     "retries": {"errors", "config", "deadline", "verdicts"},
     "db": {"errors", "config", "breaker", "caller", "deadline", "engine", "gate", "retries", "verdicts"},
     "render": {"models"},
-    "store": {"errors", "models", "store"},
+    "key_text": set(),
+    "key_table": {"models"},
+    "store": {"errors", "models", "key_table", "store"},
     "logs": {"errors"},
-    "auth": {"errors", "models", "store", "db"},
+    "issuing": {"errors", "db", "key_text", "key_table", "store"},
+    "keyring": {"errors", "caller", "db", "deadline", "logs", "key_text", "key_table", "store"},
+    "auth": {"errors", "models", "key_table", "keyring"},
+    "erasure": {"breaker", "config", "db", "keyring", "store"},
+    "terminal": {"errors", "logs", "schemas"},
+    "commands": {"errors", "config", "db", "key_table", "issuing", "erasure", "store", "terminal"},
     "metrics": {"errors"},
     "telemetry": {"errors", "auth", "logs", "metrics"},
     "problems": {"errors", "render"},
     "embedded": {"errors", "config"},
     "worker": set(),
     "serving": {"errors", "config", "logs"},
-    "web": {"web", "caller", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"},
+    "web": {
+        "web", "auth", "caller", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"
+    },
     "routes": {"web", "store", "schemas", "auth", "models", "errors", "examples", "version"},
 }  # fmt: skip
 
-KNOW_FLASK = {"__init__", "routes", "web", "problems", "auth", "telemetry", "metrics", "worker", "cli"}
+KNOW_FLASK = {
+    "__init__",
+    "routes",
+    "web",
+    "problems",
+    "auth",
+    "telemetry",
+    "metrics",
+    "worker",
+    "cli",
+    "commands",
+    "terminal",
+}
 
 
 def modules() -> list[Path]:

@@ -39,10 +39,10 @@ def test_a_request_writes_one_line_with_the_rule_and_not_the_path(app: Flask, li
 
     (line,) = lines()
     assert {"duration_ms", "timestamp"} == line.keys() - {
-        "request_id", "method", "route", "status", "tenant", "level", "message"
+        "request_id", "method", "route", "status", "tenant", "key_id", "level", "message"
     }  # fmt: skip
-    assert ("abc", "PUT", "/api/v1/sessions/{session_id}", 404, "default", "info", "request") == tuple(
-        line[name] for name in ("request_id", "method", "route", "status", "tenant", "level", "message")
+    assert ("abc", "PUT", "/api/v1/sessions/{session_id}", 404, "default", None, "info", "request") == tuple(
+        line[name] for name in ("request_id", "method", "route", "status", "tenant", "key_id", "level", "message")
     )
     assert session_id not in str(line)
 

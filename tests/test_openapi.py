@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 from typing import Any
 
@@ -18,14 +19,16 @@ from jsonschema import Draft202012Validator, FormatChecker
 from schemathesis import CheckFunction
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from session_api import create_app
+from session_api import create_app, key_text
+from session_api.key_table import ApiKey
+from session_api.store import api_keys
 
 from . import places
-from .conftest import make_settings
+from .conftest import KEYED, bearer, keyed, make_settings
 from .places import Family
 
 # Nothing connects to a database in order to be described.
-DOCUMENT = create_app(make_settings("postgresql://localhost/none")).test_client().get("/openapi.json").get_json()
+DOCUMENT = create_app(keyed("postgresql://localhost/none")).test_client().get("/openapi.json").get_json()
 # A condition that is not met is no fault of the request, as little as a missing or a taken id.
 _ACCEPTED = {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "409", "412"]}}
 _CONFIG = {"seed": 1, "checks": _ACCEPTED}
@@ -33,6 +36,31 @@ API = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_d
 BELOW = schemathesis.openapi.from_dict(
     DOCUMENT, config=schemathesis.Config.from_dict({**_CONFIG, "generation": {"mode": "positive"}})
 ).include(path_regex="{")
+# Requests are made while tests are collected; what makes it a key comes with the service.
+KEY = key_text.new()
+
+
+@API.auth(refresh_interval=None)
+@BELOW.auth(refresh_interval=None)
+class Holder:
+    """Sends the key of this run; what Schemathesis makes up instead, and nothing at all, must be refused."""
+
+    def get(self, case: schemathesis.Case, context: schemathesis.AuthContext) -> str:
+        return KEY
+
+    def set(self, case: schemathesis.Case, data: str, context: schemathesis.AuthContext) -> None:
+        case.headers = {**(case.headers or {}), **bearer(data)}
+
+
+@pytest.fixture(scope="module")
+def live_url(keyed_url: str, keyed_app: Flask) -> str:
+    """The service that asks for keys, and knows this one."""
+    key = ApiKey(key_text.new_id(), "default", "test", ["read", "write", "delete"], datetime.now(timezone.utc))
+    hash = key_text.digest(KEY, KEYED["API_KEY_SECRET"])
+    keyed_app.extensions["session_api_database"].run(api_keys.create, key, hash)
+    return keyed_url
+
+
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, item in DOCUMENT["paths"].items()
@@ -141,23 +169,30 @@ def test_every_route_is_in_it(app: Flask) -> None:
 
 def test_everything_in_it_is_used() -> None:
     text = json.dumps(DOCUMENT)
+    schemes = {name for operation in OPERATIONS.values() for scheme in operation["security"] for name in scheme}
 
+    assert schemes == DOCUMENT["components"]["securitySchemes"].keys()
     assert [] == [
         f"{kind}/{name}"
         for kind, components in DOCUMENT["components"].items()
         for name in components
-        if f'"#/components/{kind}/{name}"' not in text
+        if f'"#/components/{kind}/{name}"' not in text and kind != "securitySchemes"
     ]
+
+
+OPEN = {"/health/live", "/health/ready"}
 
 
 def statuses(operation: str) -> set[str]:
     """What an operation can answer, by the contract."""
     method, path = operation.split(" ")
     if path.startswith("/health"):
-        return {"200", "500"} | ({"503"} if path != "/health/live" else set())
+        return (
+            {"200", "500"} | ({"503"} if path != "/health/live" else set()) | ({"401"} if path not in OPEN else set())
+        )
     of_one_row = path.endswith("}")
     has_parent = path.count("{") > of_one_row
-    always = {"400", "406", "500", "503"} | ({"404"} if of_one_row or has_parent else set())
+    always = {"400", "401", "403", "406", "500", "503"} | ({"404"} if of_one_row or has_parent else set())
     return (
         always
         | {
@@ -177,6 +212,23 @@ def test_an_operation_has_all_its_answers_and_says_what_it_does(operation: str) 
     assert described["summary"].endswith(".")
     assert set(described["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
     assert all(resolved(response)["description"] for response in described["responses"].values())
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_says_which_key_it_needs(operation: str) -> None:
+    method, path = operation.split(" ")
+    scope = {"GET": "read", "POST": "write", "PUT": "write", "DELETE": "delete"}[method]
+    scopes = [scope] if path.startswith("/api/") else []
+    expected = [] if path in OPEN else [{"bearer": scopes}, {"header": scopes}]
+
+    assert expected == OPERATIONS[operation]["security"]
+
+
+def test_where_no_key_is_asked_for_the_document_says_so() -> None:
+    document = create_app(make_settings("postgresql://localhost/none")).test_client().get("/openapi.json").get_json()
+    operation = document["paths"]["/api/v1/sessions"]["post"]
+
+    assert [{"bearer": ["write"]}, {"header": ["write"]}, {}] == operation["security"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -243,7 +295,7 @@ def test_its_examples_are_accepted_and_answered_as_shown(live_url: str, empty: N
         operation = OPERATIONS[f"{method.upper()} {path}"]
         body = content(operation["requestBody"])["example"] if "requestBody" in operation else None
         ids |= {name: value for name, value in (body or {}).items() if name.endswith("_id")}
-        response = requests.request(method, live_url + path.format(**ids), json=body, timeout=10)
+        response = requests.request(method, live_url + path.format(**ids), json=body, headers=bearer(KEY), timeout=10)
         success = next(status for status in operation["responses"] if status < "300")
 
         assert success == str(response.status_code), (method, path, response.text)
@@ -262,7 +314,7 @@ def without_times(value: Any) -> Any:
 @pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if path.startswith("/health")])
 def test_health_is_answered_as_shown(live_url: str, path: str) -> None:
     shown = content(OPERATIONS[f"GET {path}"]["responses"]["200"])
-    response = requests.get(live_url + path, timeout=10)
+    response = requests.get(live_url + path, headers=bearer(KEY), timeout=10)
 
     assert_valid(response.json(), shown["schema"])
     assert skeleton(shown["example"]) == skeleton(response.json())

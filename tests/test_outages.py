@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ from strands.types.session import Session, SessionAgent, SessionMessage
 from faults.proxy import Proxy, to_database, to_port
 from strands_session_client import PostgreSQLSessionRepository
 
-from .conftest import ROOT, SETTINGS, free_port, new_id, wait_until_ready
+from .conftest import ROOT, environment, free_port, new_id, wait_until_ready
 
 # The promise is 2 s: the service asks once a tenth of a second here, and how long an answer takes is not counted.
 READY_TENTHS = 20
@@ -62,11 +61,13 @@ def start(outage: Outage, tmp_path: Path) -> Iterator[Callable[[], tuple[str, su
 
     def start() -> tuple[str, subprocess.Popen[bytes]]:
         port = free_port()
-        environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        environment |= {"DATABASE_URL": outage.url, "API_PORT": str(port), "LOG_LEVEL": "ERROR"}
         log = tmp_path / "log"
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "wsgi:app"], cwd=ROOT, env=environment, stdout=log.open("w"), stderr=-2
+            [sys.executable, "-m", "gunicorn", "wsgi:app"],
+            cwd=ROOT,
+            env=environment(DATABASE_URL=outage.url, API_PORT=str(port), LOG_LEVEL="ERROR"),
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
         )
         started.append(process)
         url = f"http://127.0.0.1:{port}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from .conftest import AGENT, HELLO, ROOT, SETTINGS, free_port, new_id, wait_until_ready
+from .conftest import AGENT, HELLO, ROOT, environment, free_port, new_id, wait_until_ready
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -34,8 +34,7 @@ class Instance:
     def __init__(self, database_url: str, log: Path) -> None:
         self.port = free_port()
         self.log = log
-        self.environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        self.environment |= {"DATABASE_URL": database_url, "API_PORT": str(self.port), "LOG_LEVEL": "WARNING"}
+        self.environment = environment(DATABASE_URL=database_url, API_PORT=str(self.port), LOG_LEVEL="WARNING")
         self.start()
 
     def start(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from .conftest import AGENT, HELLO, SETTINGS, free_port, wait_until_ready
+from .conftest import AGENT, HELLO, environment, free_port, wait_until_ready
 
 
 class Service:
@@ -26,13 +27,11 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        environment |= {"SESSION_API_DATA_DIR": str(self.directory / "data"), "API_PORT": str(self.port)}
+    def start(self, **settings: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "session_api.cli", "serve"],
             cwd=self.directory,
-            env=environment,
+            env=environment(SESSION_API_DATA_DIR=str(self.directory / "data"), API_PORT=str(self.port), **settings),
             stdout=self.log.open("a"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -102,16 +101,40 @@ def test_it_says_in_plain_words_where_it_listens_and_where_the_data_lies(service
     assert f"Serving on {service.url}" in output
     assert f"The data lies in {service.directory / 'data'}" in output
     assert "pg_ctl" not in output
+    assert "AUTH_MODE" not in output
+
+
+def test_whoever_lets_everybody_in_from_everywhere_is_warned_once(service: Service) -> None:
+    service.start(API_HOST="0.0.0.0", LOG_LEVEL="WARNING")
+
+    (warning,) = [line for line in service.log.read_text().splitlines() if "AUTH_MODE is none" in line]
+    assert ("warning", f"AUTH_MODE is none: whoever reaches 0.0.0.0:{service.port} reads and writes everything.") == (
+        json.loads(warning)["level"],
+        json.loads(warning)["message"],
+    )
+
+
+def test_without_a_word_about_keys_nothing_starts(directory: Path) -> None:
+    settings = {name: value for name, value in environment().items() if name != "AUTH_MODE"}
+    refused = subprocess.run(
+        [sys.executable, "-m", "session_api.cli", "serve"],
+        cwd=directory,
+        env=settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (1, "") == (refused.returncode, refused.stdout)
+    assert "API_KEY_SECRET: Must be set" in refused.stderr
 
 
 def test_a_second_one_on_the_same_port_ends_with_an_error(service: Service, directory: Path) -> None:
     service.start()
-    environment = {**os.environ, "SESSION_API_DATA_DIR": str(directory / "other"), "API_PORT": str(service.port)}
-
     ended = subprocess.run(
         [sys.executable, "-m", "session_api.cli", "serve"],
         cwd=directory,
-        env=environment,
+        env=environment(SESSION_API_DATA_DIR=str(directory / "other"), API_PORT=str(service.port)),
         capture_output=True,
         text=True,
         timeout=60,

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
-from session_api.db import Database
-
-from .conftest import AGENT, HELLO, new_id
+from .conftest import AGENT, HELLO, bearer, new_id, new_key
 from .sent import statements_of
-
-
-@pytest.fixture
-def sent(db: Database) -> Iterator[list[str]]:
-    """What psycopg2 sends from here on."""
-    with statements_of(db) as statements:
-        yield statements
 
 
 def test_every_write_and_every_read_is_one_statement(
@@ -83,3 +72,23 @@ def test_the_count_is_left_out_when_it_is_not_asked_for(client: FlaskClient, age
     client.get(f"{agent_url}/messages?total=false")
 
     assert "count(" not in sent[-1]
+
+
+def test_a_known_key_costs_no_statement_and_a_new_one_costs_one(keyed_app: Flask) -> None:
+    client, headers = keyed_app.test_client(), bearer(new_key(keyed_app))
+    with statements_of(keyed_app.extensions["session_api_database"]) as sent:
+        counts = []
+        for _ in range(3):
+            assert 201 == client.post("/api/v1/sessions", json={"session_id": new_id()}, headers=headers).status_code
+            counts.append(len(sent))
+
+    assert [2, 3, 4] == counts
+
+
+def test_who_is_not_let_in_costs_no_statement_beyond_the_look_for_the_key(keyed_app: Flask) -> None:
+    client, reader = keyed_app.test_client(), bearer(new_key(keyed_app, "read"))
+    with statements_of(keyed_app.extensions["session_api_database"]) as sent:
+        for headers in ({}, bearer("nonsense"), reader):
+            client.post("/api/v1/sessions", json={"session_id": new_id()}, headers=headers)
+
+    assert ["SELECT api_keys"] == [statement[:15] for statement in sent]

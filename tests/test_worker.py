@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -20,7 +19,7 @@ from werkzeug.exceptions import RequestTimeout
 
 from session_api import worker
 
-from .conftest import ROOT, SETTINGS, free_port, wait_until_ready
+from .conftest import ROOT, environment, free_port, wait_until_ready
 
 
 def in_greenlets(program: str, *arguments: str) -> list[str]:
@@ -127,11 +126,13 @@ def test_a_body_that_does_not_arrive_in_time_is_given_up(monkeypatch: pytest.Mon
 def service(database_url: str, tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """A service of the test's own: its port and its process."""
     port = free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    environment |= {"DATABASE_URL": database_url, "API_PORT": str(port), "LOG_LEVEL": "ERROR"}
     log = tmp_path / "log"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "wsgi:app"], cwd=ROOT, env=environment, stdout=log.open("w"), stderr=-2
+        [sys.executable, "-m", "gunicorn", "wsgi:app"],
+        cwd=ROOT,
+        env=environment(DATABASE_URL=database_url, API_PORT=str(port), LOG_LEVEL="ERROR"),
+        stdout=log.open("w"),
+        stderr=subprocess.STDOUT,
     )
     wait_until_ready(f"http://127.0.0.1:{port}", process, log)
     yield port, process

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 ERRORS = {
     400: "ValidationError",
+    401: "AuthenticationError",
+    403: "AuthorizationError",
     404: "NotFoundError",
     405: "MethodNotAllowed",
     406: "NotAcceptable",

@@ -17,11 +17,13 @@ from ..web.blueprint import REQUEST_ID, Blueprint, db
 blp = Blueprint("health", __name__, url_prefix="/health", description="For probes and people.")
 
 _ILL = "The database cannot answer now; checks says why."
+_ILL_OR_LOCKED = f"{_ILL} When it cannot even say whose key this is, the body is the error that all routes have."
 
 
 @blp.route("")
+@blp.alt_response(401, "Status401")
 @blp.alt_response(500, "Status500")
-@blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.UNHEALTHY)
+@blp.alt_response(503, schema=schemas.Health, description=_ILL_OR_LOCKED, example=examples.UNHEALTHY)
 @blp.response(200, schemas.Health, example=examples.HEALTHY, headers=REQUEST_ID)
 def health() -> Response:
     """All checks at once."""
@@ -29,6 +31,7 @@ def health() -> Response:
 
 
 @blp.route("/live")
+@blp.doc(security=[])
 @blp.alt_response(500, "Status500")
 @blp.response(200, schemas.Health, example=examples.ALIVE, headers=REQUEST_ID)
 def live() -> Response:
@@ -37,6 +40,7 @@ def live() -> Response:
 
 
 @blp.route("/ready")
+@blp.doc(security=[])
 @blp.alt_response(500, "Status500")
 @blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.NOT_READY)
 @blp.response(200, schemas.Health, example=examples.READY, headers=REQUEST_ID)
@@ -48,8 +52,9 @@ def ready() -> Response:
 
 
 @blp.route("/db")
+@blp.alt_response(401, "Status401")
 @blp.alt_response(500, "Status500")
-@blp.alt_response(503, schema=schemas.Health, description=_ILL, example=examples.DATABASE_UNHEALTHY)
+@blp.alt_response(503, schema=schemas.Health, description=_ILL_OR_LOCKED, example=examples.DATABASE_UNHEALTHY)
 @blp.response(200, schemas.Health, example=examples.DATABASE_HEALTHY, headers=REQUEST_ID)
 def database() -> Response:
     """The database's round trip in milliseconds, and the figures of the pool."""

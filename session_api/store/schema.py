@@ -3,12 +3,13 @@
 from sqlalchemy import false, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from ..key_table import api_keys
 from ..models import session_agents, session_messages, session_multi_agents, sessions
 
 _TABLES = union_all(
     *(
         select(literal(1)).select_from(table).where(false())
-        for table in (sessions, session_agents, session_messages, session_multi_agents)
+        for table in (sessions, session_agents, session_messages, session_multi_agents, api_keys)
     )
 )
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import flask_smorest
 from flask import Flask, current_app, request
 from marshmallow import ValidationError
+from werkzeug.exceptions import NotAcceptable
 from werkzeug.local import LocalProxy
 from werkzeug.routing import BaseConverter
 
@@ -16,7 +17,7 @@ from ..db import Database
 from ..errors import Invalid
 from ..examples import ERRORS
 from ..problems import InvalidPath
-from . import answers
+from . import answers, security
 from .body import PARSER
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "/api/v1"
 
 # What any route of the API can answer.
-ALWAYS = (406, 500, 503)
+ALWAYS = (401, 403, 406, 500, 503)
 
 db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"])  # type: ignore[assignment]
 
@@ -50,6 +51,10 @@ def _header(description: str, **schema: Any) -> dict[str, Any]:
 
 REQUEST_ID = {"X-Request-ID": _header("The id of the request, as in the log.")}
 TAGGED = {**REQUEST_ID, "ETag": _header("The version of what is stored.")}
+ERROR_HEADERS = {
+    401: {"WWW-Authenticate": _header("How to send a key.", const="Bearer")},
+    503: {"Retry-After": _header("In seconds.")},
+}
 HEADERS = {
     200: TAGGED,
     201: {**TAGGED, "Location": _header("Where the resource is.", format="uri-reference")},
@@ -97,7 +102,7 @@ class Blueprint(flask_smorest.Blueprint):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(_add_conditions)
+        self._prepare_doc_cbks += [_add_conditions, self._add_security]
 
     def arguments(self, schema: Any, **kwargs: Any) -> Any:
         """As in flask-smorest, with one instance for all requests: making one costs more than using it."""
@@ -118,6 +123,12 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
+    def _add_security(
+        self, doc: dict[str, Any], doc_info: dict[str, Any], *, app: Flask, method: str, **_: Any
+    ) -> dict[str, Any]:
+        doc["security"] = security.requirements(app, method, self.url_prefix or "")
+        return doc
+
 
 def _add_conditions(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Not by `Blueprint.doc`, which would replace the parameters that `arguments` found."""
@@ -132,8 +143,15 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["message_id"] = MessageIdConverter
     # /sessions//agents must not turn into /sessions/agents, the session of that name.
     app.url_map.merge_slashes = False
+    app.before_request(_accepts_json)
     app.before_request(_refuse_encoded_slashes)
     app.before_request(lambda: caller.is_at(request.environ.get("gunicorn.socket")))
+
+
+def _accepts_json() -> None:
+    accepted = request.accept_mimetypes
+    if request.path.startswith("/api/") and accepted and not accepted["application/json"]:
+        raise NotAcceptable
 
 
 def _refuse_encoded_slashes() -> None:
@@ -150,10 +168,12 @@ def document(api: flask_smorest.Api) -> None:
             f"Status{status}",
             {
                 "description": description,
-                "headers": REQUEST_ID if status != 503 else {**REQUEST_ID, "Retry-After": _header("In seconds.")},
+                "headers": {**REQUEST_ID, **ERROR_HEADERS.get(status, {})},
                 "content": {"application/json": {"schema": schemas.Error, "example": example}},
             },
         )
+    for name, scheme in security.SCHEMES.items():
+        api.spec.components.security_scheme(name, scheme)
     unchanged = {"description": "What If-None-Match names is still what is stored.", "headers": TAGGED}
     api.spec.components.response("Status304", unchanged)
     api.spec.components.schemas.pop("PaginationMetadata", None)  # flask-smorest's own, which nothing here uses

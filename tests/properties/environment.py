@@ -13,6 +13,9 @@ NAMES = [name.upper() for name in config.Settings.__dataclass_fields__]
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SECRET = "hunter2secret"
 NOWHERE = f"postgresql://user:{SECRET}@127.0.0.1:1/nowhere"
+OPEN = {"AUTH_MODE": "none"}
+# Without these two, nothing starts in production.
+REQUIRED = {"DATABASE_URL": NOWHERE, "API_KEY_SECRET": SECRET * 3}
 
 
 def loaded(variables: dict[str, str], dotenv: Path = Path(os.devnull)) -> config.Settings:

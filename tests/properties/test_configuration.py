@@ -20,7 +20,7 @@ from session_api.db import Database
 from session_api.errors import ConfigError, DatabaseUnavailable
 
 from . import api
-from .environment import LEVELS, NAMES, NOWHERE, SECRET, loaded
+from .environment import LEVELS, NAMES, NOWHERE, OPEN, REQUIRED, SECRET, loaded
 
 
 def _cased(*words: str) -> st.SearchStrategy[str]:
@@ -46,6 +46,10 @@ VALID: dict[str, st.SearchStrategy[str]] = {
     "API_WORKERS": st.integers(1, 256).map(str),
     "API_CONNECTIONS": st.integers(1, 100_000).map(str),
     "API_MAX_BODY_BYTES": st.integers(1024, 2**30).map(str),
+    "AUTH_MODE": _cased("keys"),
+    "API_KEY_SECRET": st.sampled_from([SECRET * 3, f"{SECRET * 4}, {'ä' * 32}"]),
+    "DOCS_ACCESS": _cased("open", "key", "off"),
+    "METRICS_ACCESS": _cased("open", "key", "off"),
     "LOG_LEVEL": _cased(*LEVELS),
     "LOG_FORMAT": _cased("json", "text"),
     "ENVIRONMENT": _cased("development", "test", "staging", "production"),
@@ -59,13 +63,13 @@ _MEANING: dict[str, Any] = {
     "SESSION_API_DATA_DIR": Path,
     "LOG_LEVEL": str.upper,
     "LOG_FORMAT": str.lower,
-    "ENVIRONMENT": str.lower,
+    **dict.fromkeys(["ENVIRONMENT", "AUTH_MODE", "DOCS_ACCESS", "METRICS_ACCESS"], str.lower),
     **dict.fromkeys(["RETRY_BACKOFF_MULTIPLIER", "RETRY_BACKOFF_MIN", "RETRY_BACKOFF_MAX"], float),
-    **dict.fromkeys(["DATABASE_URL", "API_HOST"], str),
+    **dict.fromkeys(["DATABASE_URL", "API_HOST", "API_KEY_SECRET"], str),
 }
 valid_settings = st.fixed_dictionaries(
-    {"DATABASE_URL": VALID["DATABASE_URL"]},
-    optional={name: values for name, values in VALID.items() if name != "DATABASE_URL"},
+    {name: VALID[name] for name in REQUIRED},
+    optional={name: values for name, values in VALID.items() if name not in REQUIRED},
 )
 
 
@@ -77,7 +81,8 @@ def test_property_14_settings_come_from_the_environment_and_the_env_file(
     """Feature: session-backend-api, Property 14: Configuration changes behaviour"""
     dotenv = tmp_path / ".env"
     dotenv.write_text("".join(f"{name}='{written}'\n" for name, written in given_in_file.items()))
-    defaults = loaded({"DATABASE_URL": NOWHERE})
+    environment = {"ENVIRONMENT": loaded(REQUIRED).environment, **given_in_file, **given_there}["ENVIRONMENT"]
+    defaults = loaded({**REQUIRED, "ENVIRONMENT": environment})
 
     found = loaded(given_there, dotenv)
 
@@ -104,7 +109,7 @@ def test_property_14_settings_change_how_the_service_behaves(
     variables = {"DATABASE_POOL_SIZE": str(pool[0]), "API_MAX_BODY_BYTES": str(limit), "LOG_FORMAT": log_format}
     output = io.StringIO()
     with redirect_stdout(output):
-        app = create_app(loaded({"DATABASE_URL": database_url, **variables}, dotenv))
+        app = create_app(loaded({"DATABASE_URL": database_url, **OPEN, **variables}, dotenv))
         client = app.test_client()
         statuses = [
             client.post(api.url(), data=_padded(length), content_type="application/json").status_code
@@ -137,7 +142,7 @@ def test_property_14_retry_attempts_are_how_often_the_database_is_tried(attempts
     written = {name: str(value) for name, value in variables.items()}
     hangs_up = refusing()
     url = f"postgresql://nobody@127.0.0.1:{hangs_up.port}/nothing?sslmode=disable&gssencmode=disable"
-    database = Database(loaded({"DATABASE_URL": url, **written}))
+    database = Database(loaded({"DATABASE_URL": url, **OPEN, **written}))
 
     with pytest.raises(DatabaseUnavailable):
         database.run(lambda tx: None)
@@ -170,6 +175,10 @@ INVALID: dict[str, list[str]] = {
     "API_WORKERS": [*_NO_INTEGER, "0", "257"],
     "API_CONNECTIONS": [*_NO_INTEGER, "0", "100001"],
     "API_MAX_BODY_BYTES": [*_NO_INTEGER, "1023", str(2**30 + 1)],
+    "AUTH_MODE": ["", "off", SECRET],
+    "API_KEY_SECRET": ["", SECRET, "x" * 31, f"{SECRET * 3},{SECRET}", f"{SECRET * 3},"],
+    "DOCS_ACCESS": ["", "public", SECRET],
+    "METRICS_ACCESS": ["", "admin", SECRET],
     "LOG_LEVEL": ["", "LOUD", "INFO DEBUG", SECRET],
     "LOG_FORMAT": ["", "xml", SECRET],
     "ENVIRONMENT": ["", "prod", SECRET],
@@ -192,6 +201,8 @@ def faulty_settings(draw: st.DrawFn) -> tuple[dict[str, str], set[str]]:
         together.append(({"RETRY_BACKOFF_MIN": "30", "RETRY_BACKOFF_MAX": "2.5"}, "RETRY_BACKOFF_MIN"))
     if not {"DATABASE_URL", "ENVIRONMENT"} & set(at_fault):
         together.append(({"ENVIRONMENT": "production", "DATABASE_URL": None}, "DATABASE_URL"))
+    if not {"AUTH_MODE", "ENVIRONMENT"} & set(at_fault):
+        together.append(({"AUTH_MODE": "none", "ENVIRONMENT": "production"}, "AUTH_MODE"))
     chosen = draw(st.lists(st.sampled_from(together), unique_by=str)) if together else []
     for combination, name in chosen:
         variables = {key: value for key, value in {**variables, **combination}.items() if value is not None}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from session_api import logs
 
 from . import strategies
-from .environment import LEVELS, NOWHERE, loaded
+from .environment import LEVELS, REQUIRED, loaded
 
 SOURCES = ("service", "library", "library with a cause", "request", "probe")
 
@@ -33,7 +33,7 @@ def test_property_16_log_levels_filter(
     client: FlaskClient, own_logs: None, level: str, change: Callable[[str], str], emitted: list[tuple[str, str, str]]
 ) -> None:
     """Feature: session-backend-api, Property 16: Log levels filter"""
-    chosen = loaded({"LOG_LEVEL": change(level), "DATABASE_URL": NOWHERE})
+    chosen = loaded({"LOG_LEVEL": change(level), **REQUIRED})
     output = io.StringIO()
 
     with redirect_stdout(output):

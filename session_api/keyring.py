@@ -1,0 +1,150 @@
+"""Keys as this process knows them: looked up in the database, and kept for seconds."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from time import monotonic
+
+import structlog
+from cachetools import LRUCache, TTLCache
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import caller, deadline, key_text
+from .db import Database
+from .errors import DatabaseUnavailable, Failure
+from .key_table import ApiKey
+from .logs import cause
+from .store import api_keys
+
+log = structlog.get_logger("session_api")
+
+# A revoked key works for so long at most, in every process.
+FRESH_SECONDS = 5.0
+# From then on one request looks it up again, and all others go on with what is known: else they would all look.
+RENEW_SECONDS = 4.0
+# A wrong key is not asked for again so soon; a new one may be unknown for so long if it was tried too early.
+UNKNOWN_SECONDS = 1.0
+TOUCH_EVERY_SECONDS = 60.0
+TOUCH_WITHIN_SECONDS = 1.0
+
+
+@dataclass
+class _Seen:
+    key: ApiKey
+    at: float
+    is_being_renewed: bool = False
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Keyring:
+    """The valid keys. One per process; safe to share between threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        secrets: Sequence[str],
+        *,
+        clock: Callable[[], float] = monotonic,
+        now: Callable[[], datetime] = _utc_now,
+        remembers: int = 10_000,
+        strangers: int = 100,
+    ) -> None:
+        """Of keys that were never seen, `strangers` may be wrong in a second or be looked up at once; more have to come
+        again, so that they can't keep the database from those it knows.
+        """
+        self._database = database
+        self._secrets = secrets
+        self._clock = clock
+        self._now = now
+        self._lock = threading.Lock()
+        # By digest, since texts are not kept. One that is no longer fresh still tells a key's holder from a stranger.
+        self._seen: LRUCache[bytes, _Seen] = LRUCache(remembers)
+        self._unknown: TTLCache[bytes, bool] = TTLCache(remembers, UNKNOWN_SECONDS, clock)
+        self._touched: TTLCache[str, bool] = TTLCache(remembers, TOUCH_EVERY_SECONDS, clock)
+        self._strangers = strangers
+        self._second, self._wrong, self._asking = 0, 0, 0
+
+    def find(self, text: str) -> ApiKey | None:
+        """The key of this text, if it is valid now.
+
+        Raises DatabaseUnavailable when that has to be looked up and cannot be.
+        """
+        if not key_text.is_well_formed(text):
+            return None
+        digest = key_text.digest(text, self._secrets[0])
+        seen, asks = self._recall(digest)
+        if asks and seen is None:
+            with self._as_stranger():
+                seen = self._look_up(text, digest)
+        elif asks and seen:
+            known_at = seen.at
+            try:
+                seen = self._look_up(text, digest)
+            except DatabaseUnavailable:
+                if self._clock() - known_at >= FRESH_SECONDS:
+                    raise
+        return seen.key if seen is not None and seen.key.state(self._now()) == "valid" else None
+
+    def should_touch(self, key: ApiKey) -> bool:
+        """Whether its use is to be noted: yes once a minute, then no."""
+        with self._lock:
+            if key.key_id in self._touched:
+                return False
+            self._touched[key.key_id] = True
+        return api_keys.is_due(key, self._now())
+
+    def touch(self, key: ApiKey) -> None:
+        """Note that the key was used; what prevents that is logged, and harms nobody."""
+        caller.is_at(None)  # who may well be gone: it has its answer
+        try:
+            with deadline.within(TOUCH_WITHIN_SECONDS):
+                self._database.run(api_keys.touch, key.key_id, self._now())
+        except (Failure, SQLAlchemyError) as error:
+            log.warning("the use of a key was not noted", key_id=key.key_id, **cause(error))
+
+    def _recall(self, digest: bytes) -> tuple[_Seen | None, bool]:
+        """What is remembered of a key, and whether the caller is to look it up."""
+        with self._lock:
+            seen = self._seen.get(digest)
+            if seen is None:
+                return None, digest not in self._unknown
+            age = self._clock() - seen.at
+            renews = age >= RENEW_SECONDS and not seen.is_being_renewed
+            seen.is_being_renewed |= renews
+            return seen, renews or age >= FRESH_SECONDS
+
+    def _look_up(self, text: str, digest: bytes) -> _Seen | None:
+        at = self._clock()
+        digests = [digest, *(key_text.digest(text, secret) for secret in self._secrets[1:])]
+        found = self._database.read(api_keys.find, digests)
+        with self._lock:
+            if found is None or not any(hmac.compare_digest(found[1], own) for own in digests):
+                self._seen.pop(digest, None)
+                self._unknown[digest] = True
+                self._wrong += 1
+                return None
+            self._seen[digest] = seen = _Seen(found[0], at)
+            return seen
+
+    @contextmanager
+    def _as_stranger(self) -> Iterator[None]:
+        with self._lock:
+            second = int(self._clock())
+            if second != self._second:
+                self._second, self._wrong = second, 0
+            if self._wrong + self._asking >= self._strangers:
+                raise DatabaseUnavailable("too many unknown keys are being tried")
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking -= 1
