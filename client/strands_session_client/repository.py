@@ -44,6 +44,7 @@ class PostgreSQLSessionRepository(SessionRepository):
         Raises:
             ValidationError: If one of these can't be used.
         """
+        api_key = settings.hidden(api_key)
         self.base_url = settings.service_url(base_url)
         self.timeout = settings.checked_timeout(timeout)
         key = settings.service_key(api_key, self.base_url, allow_insecure=allow_insecure_key)

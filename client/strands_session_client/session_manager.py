@@ -6,6 +6,7 @@ from strands.session.repository_session_manager import RepositorySessionManager
 
 from strands_session_client.errors import ConflictError
 from strands_session_client.repository import PostgreSQLSessionRepository
+from strands_session_client.settings import hidden
 
 if TYPE_CHECKING:
     from strands.types.agent import LocalAgent
@@ -28,6 +29,7 @@ class PostgreSQLSessionManager(RepositorySessionManager):
         allow_insecure_key: bool = False,
     ) -> None:
         """Takes what PostgreSQLSessionRepository takes; raises what errors.py lists."""
+        api_key = hidden(api_key)
         self._repository = PostgreSQLSessionRepository(
             base_url, timeout, api_key=api_key, allow_insecure_key=allow_insecure_key
         )

@@ -28,23 +28,39 @@ def service_url(base_url: str | None) -> str:
     return given.rstrip("/").removesuffix("/api/v1").rstrip("/")
 
 
-def service_key(api_key: str | None, url: str, *, allow_insecure: bool) -> str | None:
+class Key(str):
+    """A key, or the header with it, that does not show in tracebacks with variables, nor in what it is part of."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
+def hidden(api_key: object) -> Key | None:
+    """The key as it was given, unprintable from here on; never raises, since the caller's variable would be seen."""
+    if api_key is None:
+        return None
+    return Key(api_key if isinstance(api_key, str) else "\0")  # what is no text becomes a key that is refused
+
+
+def service_key(api_key: str | None, url: str, *, allow_insecure: bool) -> Key | None:
     """The key: the argument or SESSION_BACKEND_API_KEY; None if neither is set.
 
     Raises:
         ValidationError: If it can't be sent in a header, or would travel in clear text to another host and
-            neither `allow_insecure` nor SESSION_BACKEND_ALLOW_INSECURE_KEY=1 says that this is meant.
+            neither `allow_insecure` nor SESSION_BACKEND_ALLOW_INSECURE_KEY=true says that this is meant.
     """
-    key = (api_key or os.environ.get("SESSION_BACKEND_API_KEY") or "").strip()
+    key = Key((api_key or os.environ.get("SESSION_BACKEND_API_KEY") or "").strip(" \t\r\n"))
     if not key:
         return None
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValidationError("The API key must be the bare key: ASCII, without spaces or control characters.")
-    allow_insecure = allow_insecure or os.environ.get("SESSION_BACKEND_ALLOW_INSECURE_KEY") == "1"
+        raise ValidationError("The API key must be the bare key: ASCII text without spaces or control characters.")
+    allow_insecure = allow_insecure or _is_set("SESSION_BACKEND_ALLOW_INSECURE_KEY")
     if urlsplit(url).scheme == "http" and not is_loopback(url) and not allow_insecure:
         raise ValidationError(
             "The API key would be sent in clear text: use https, or allow_insecure_key=True"
-            " (SESSION_BACKEND_ALLOW_INSECURE_KEY=1) inside a network that you trust."
+            " (SESSION_BACKEND_ALLOW_INSECURE_KEY=true) inside a network that you trust."
         )
     return key
 
@@ -54,6 +70,10 @@ def checked_timeout(timeout: float) -> float:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
         raise ValidationError("timeout must be a number of seconds above 0.")
     return timeout
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "").strip().lower() in {"1", "true"}
 
 
 def is_loopback(url: str) -> bool:

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from strands_session_client import answers, retry
 from strands_session_client.documents import encode
 from strands_session_client.errors import DatabaseConnectionError, SessionRepositoryError, ValidationError
-from strands_session_client.settings import is_loopback
+from strands_session_client.settings import Key, is_loopback
 from strands_session_client.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _CONNECTIONS = 128
 class Transport:
     """Sends requests and returns what the service answered, for any number of threads and across forks."""
 
-    def __init__(self, base_url: str, api_key: str | None, timeout: float) -> None:
+    def __init__(self, base_url: str, api_key: Key | None, timeout: float) -> None:
         self.base_url = base_url
         self.timeout = timeout
         self._template = _template(base_url, api_key)
@@ -68,8 +68,7 @@ class Transport:
             except (OSError, ValueError) as failure:  # requests' errors are OSErrors
                 error = self._no_answer(request, failure, tried)
                 if not retry.is_passing(failure):
-                    raise error from failure
-                error.__cause__ = failure
+                    break
             else:
                 if tried > 1 and answer.grants(method, resource):
                     return dict(document or {})
@@ -133,17 +132,20 @@ class Transport:
     def _no_answer(self, request: requests.PreparedRequest, failure: Exception, tried: int) -> SessionRepositoryError:
         cause = retry.cause(failure)
         message = f"No answer from {self.base_url} at try {tried}: {type(cause).__name__}: {cause}"
-        return DatabaseConnectionError(message, request_id=request.headers["X-Request-ID"])
+        error = DatabaseConnectionError(message, request_id=request.headers["X-Request-ID"])
+        # Without the way that it came: http.client's frames hold the key in the bytes that they send.
+        error.__cause__ = cause.with_traceback(None)
+        return error
 
 
-def _template(base_url: str, api_key: str | None) -> requests.PreparedRequest:
+def _template(base_url: str, api_key: Key | None) -> requests.PreparedRequest:
     headers = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate",
         "User-Agent": f"strands-session-client/{__version__}",
     }
     if api_key is not None:
-        headers["Authorization"] = f"Bearer {api_key}"
+        headers["Authorization"] = Key(f"Bearer {api_key}")
     try:
         return requests.Request("GET", base_url, headers=headers).prepare()
     except requests.RequestException as failure:

@@ -4,8 +4,6 @@ import pytest
 
 from strands_session_client import PostgreSQLSessionRepository, ValidationError
 
-KEY = "key-0123456789"
-
 
 def test_the_url_falls_back_to_the_environment_and_then_to_localhost(monkeypatch):
     without = PostgreSQLSessionRepository().base_url
@@ -66,39 +64,3 @@ def test_a_url_that_can_not_work_is_refused_without_showing_a_password(given):
 def test_a_timeout_that_is_no_positive_number_is_refused(timeout):
     with pytest.raises(ValidationError, match="timeout"):
         PostgreSQLSessionRepository(timeout=timeout)
-
-
-@pytest.mark.parametrize("url", ["http://localhost:8001", "http://127.0.0.2", "http://[::1]:8001", "https://host"])
-def test_a_key_is_sent_within_this_machine_or_encrypted(url):
-    assert url == PostgreSQLSessionRepository(url, api_key=KEY).base_url
-
-
-@pytest.mark.parametrize("url", ["http://host:8001", "http://10.0.0.1", "http://localhost.evil.example"])
-def test_a_key_is_not_sent_in_clear_text_to_another_machine(url):
-    with pytest.raises(ValidationError, match="clear text") as refused:
-        PostgreSQLSessionRepository(url, api_key=KEY)
-
-    assert KEY not in str(refused.value)
-
-
-def test_a_key_in_clear_text_can_be_allowed(monkeypatch):
-    by_keyword = PostgreSQLSessionRepository("http://host", api_key=KEY, allow_insecure_key=True)
-    monkeypatch.setenv("SESSION_BACKEND_ALLOW_INSECURE_KEY", "1")
-
-    assert "http://host" == by_keyword.base_url
-    assert "http://host" == PostgreSQLSessionRepository("http://host", api_key=KEY).base_url
-
-
-@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "nul\x00"])
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key):
-    with pytest.raises(ValidationError) as refused:
-        PostgreSQLSessionRepository(api_key=key)
-
-    assert key not in str(refused.value)
-
-
-def test_the_key_is_in_no_representation_of_the_repository():
-    repository = PostgreSQLSessionRepository(api_key=KEY)
-
-    assert "PostgreSQLSessionRepository('http://localhost:8001')" == repr(repository)
-    assert KEY not in str(vars(repository))

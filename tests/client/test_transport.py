@@ -144,8 +144,9 @@ def test_every_call_has_a_request_id_of_its_own(serve, found):
 # Time
 
 
-def test_retry_after_is_waited_for(serve, steps, found):
-    server = serve(steps.refuse(503, Retry_After="1"), found)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_waited_for(serve, steps, found, status):
+    server = serve(steps.refuse(status, Retry_After="1"), found)
     started = time.monotonic()
 
     PostgreSQLSessionRepository(server.url).read_session("s1")
