@@ -8,7 +8,21 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_smorest import Api
 
-from . import auth, commands, config, embedded, logs, metrics, models, problems, routes, schemas, telemetry
+from . import (
+    auth,
+    commands,
+    config,
+    cors,
+    embedded,
+    headers,
+    logs,
+    metrics,
+    models,
+    problems,
+    routes,
+    schemas,
+    telemetry,
+)
 from .db import Database
 from .keyring import Keyring
 from .routes import agents, docs, health, messages, multi_agents, sessions
@@ -39,6 +53,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.extensions["session_api_settings"] = settings
     app.extensions["session_api_database"] = database
     telemetry.init_app(app)
+    headers.init_app(app, settings.proxy_count)
+    cors.init_app(app, settings.cors_origins)
     auth.init_app(
         app, keyring, open_docs=settings.docs_access == "open", open_metrics=settings.metrics_access == "open"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import platformdirs
 from environs import Env, EnvValidationError
@@ -15,6 +15,7 @@ from marshmallow import ValidationError, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from . import values
 from .errors import ConfigError
 
 # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, so every accepted form is rewritten to the one driver.
@@ -23,6 +24,7 @@ _DRIVER = "postgresql+psycopg2://"
 _SECRET_LENGTH = 32
 
 Faults = dict[str, list[str]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Settings:
     api_key_secret: str | None = field(repr=False)
     docs_access: str
     metrics_access: str
+    proxy_count: int
+    cors_origins: tuple[str, ...]
     log_level: str
     log_format: str
     environment: str
@@ -96,6 +100,8 @@ def load(dotenv: Path | None = None) -> Settings:
         api_key_secret=env.str("API_KEY_SECRET", None, validate=_long_enough) or None,
         docs_access=_choice(env, "DOCS_ACCESS", access, str.lower, "open key off"),
         metrics_access=_choice(env, "METRICS_ACCESS", access, str.lower, "open key off"),
+        proxy_count=env.int("PROXY_COUNT", 0, validate=_range(0, 16)),
+        cors_origins=_read(env, "CORS_ORIGINS", values.origins),
         log_level=_choice(env, "LOG_LEVEL", "INFO", str.upper, "DEBUG INFO WARNING ERROR CRITICAL"),
         log_format=_choice(env, "LOG_FORMAT", "json", str.lower, "json text"),
         environment=environment,
@@ -174,6 +180,15 @@ def _choice(env: Env, name: str, default: str, normal_form: Callable[[str], str]
             raise ValidationError(f"Must be one of {', '.join(choices.split())}.")
 
     return normal_form((env.str(name, default, validate=one_of) or default).strip())
+
+
+def _read(env: Env, name: str, reader: Callable[[str], T]) -> T:
+    """What the reader makes of the text, or of an empty one where it is refused or not set."""
+
+    def readable(value: str) -> None:
+        reader(value)
+
+    return reader(env.str(name, "", validate=readable) or "")
 
 
 def _default_data_dir() -> Path:

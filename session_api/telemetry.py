@@ -38,7 +38,6 @@ def _finish(response: Response) -> Response:
     seconds = perf_counter() - g.started
     rule = _template(request.url_rule.rule) if request.url_rule else None
     response.headers["X-Request-ID"] = g.request_id
-    response.headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in response.headers else "no-store")
     metrics.DURATION.labels(rule or "none", request.method, f"{response.status_code // 100}xx").observe(seconds)
     fields = {
         "request_id": g.request_id,

@@ -27,6 +27,8 @@ def _cased(*words: str) -> st.SearchStrategy[str]:
     return st.builds(lambda word, change: change(word), st.sampled_from(words), st.sampled_from([str.upper, str.lower]))
 
 
+ORIGINS = ["https://app.example", "http://localhost:3000", "http://[::1]:8080", "https://xn--bcher-kva.example"]
+
 # What each variable may hold, as it is written.
 VALID: dict[str, st.SearchStrategy[str]] = {
     "DATABASE_URL": st.sampled_from(
@@ -50,6 +52,8 @@ VALID: dict[str, st.SearchStrategy[str]] = {
     "API_KEY_SECRET": st.sampled_from([SECRET * 3, f"{SECRET * 4}, {'ä' * 32}"]),
     "DOCS_ACCESS": _cased("open", "key", "off"),
     "METRICS_ACCESS": _cased("open", "key", "off"),
+    "PROXY_COUNT": st.integers(0, 16).map(str),
+    "CORS_ORIGINS": st.lists(st.sampled_from(ORIGINS), unique=True).map(",".join),
     "LOG_LEVEL": _cased(*LEVELS),
     "LOG_FORMAT": _cased("json", "text"),
     "ENVIRONMENT": _cased("development", "test", "staging", "production"),
@@ -61,6 +65,7 @@ VALID: dict[str, st.SearchStrategy[str]] = {
 _MEANING: dict[str, Any] = {
     "DATABASE_POOL_PRE_PING": lambda written: written.lower() in ("true", "on", "1"),
     "SESSION_API_DATA_DIR": Path,
+    "CORS_ORIGINS": lambda written: tuple(filter(None, written.split(","))),
     "LOG_LEVEL": str.upper,
     "LOG_FORMAT": str.lower,
     **dict.fromkeys(["ENVIRONMENT", "AUTH_MODE", "DOCS_ACCESS", "METRICS_ACCESS"], str.lower),
@@ -179,6 +184,8 @@ INVALID: dict[str, list[str]] = {
     "API_KEY_SECRET": ["", SECRET, "x" * 31, f"{SECRET * 3},{SECRET}", f"{SECRET * 3},"],
     "DOCS_ACCESS": ["", "public", SECRET],
     "METRICS_ACCESS": ["", "admin", SECRET],
+    "PROXY_COUNT": [*_NO_INTEGER, "-1", "17"],
+    "CORS_ORIGINS": [SECRET, f"https://user:{SECRET}@app.example", "https://app.example/", "*,https://app.example"],
     "LOG_LEVEL": ["", "LOUD", "INFO DEBUG", SECRET],
     "LOG_FORMAT": ["", "xml", SECRET],
     "ENVIRONMENT": ["", "prod", SECRET],
