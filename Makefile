@@ -7,13 +7,15 @@ SEED ?=
 LENGTH ?= usual
 # make lock UPGRADE=1 takes the newest versions; without it, what is locked stays.
 UPGRADE ?=
+# make audit OFFLINE=1 only warns when the vulnerability database can't be reached.
+OFFLINE ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types check format lock faults faults-short faults-long clean
+.PHONY: help run demo test lint types check format lock audit sbom faults faults-short faults-long clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +69,19 @@ faults-short: $(VENV)/.dev  ## The same in three minutes, over three seeds
 
 faults-long: $(VENV)/.dev  ## The same in half an hour, with fifty crashes
 	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) --length long
+
+audit: $(VENV)/.dev  ## Ask whether a locked package has a known vulnerability
+	@$(BIN)/python .ci/audit.py $(if $(OFFLINE),--allow-unreachable)
+
+# The same bytes every time: no date, no serial number.
+sbom: $(VENV)/.dev  ## Write what the service is made of to dist/sbom.json (CycloneDX)
+	@mkdir -p dist
+	@printf '[project]\nname = "strands-session-api"\nversion = "%s"\n' "$$($(BIN)/python -c \
+		'from importlib.metadata import version; print(version("strands-session-api"))')" >dist/sbom.toml
+	@env -u SOURCE_DATE_EPOCH $(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements/service.txt \
+		--pyproject dist/sbom.toml --output-reproducible --output-file dist/sbom.json
+	@rm dist/sbom.toml
+	@echo "dist/sbom.json"
 
 clean:  ## Remove the environment, caches and build results
 	@rm -rf $(VENV) build dist client/build client/dist *.egg-info client/*.egg-info \
