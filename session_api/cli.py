@@ -11,7 +11,7 @@ import flask_migrate
 from flask import Flask
 from gunicorn.app.base import Application
 
-from . import config, create_app, embedded
+from . import config, create_app, embedded, uncaught
 from .errors import ConfigError
 from .version import __version__
 
@@ -31,8 +31,7 @@ def serve() -> None:
         settings = config.load()
         ready = embedded.settings_with_database(settings)
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+        uncaught.end_for(error)
     if settings.database_url is None:
         os.environ["DATABASE_URL"] = str(ready.database_url)
         click.echo(f"The data lies in {settings.session_api_data_dir} (embedded PostgreSQL).")

@@ -34,10 +34,12 @@ class Failure(Exception):
 class ConfigError(Failure):
     """Settings that cannot be used: every fault by the name of its variable."""
 
+    title = "The configuration is not valid."
+
     def __init__(self, faults: Mapping[str, Sequence[str]]) -> None:
         self.details = faults
         lines = (f"  {name}: {' '.join(sentences)}" for name, sentences in sorted(faults.items()))
-        self.message = "\n".join(["The configuration is not valid:", *lines])
+        self.message = "\n".join([f"{self.title[:-1]}:", *lines])
 
 
 class Invalid(Failure):

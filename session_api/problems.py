@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 
 from . import render
 from .errors import (
@@ -107,13 +108,24 @@ def _defect(error: Exception) -> Response:
     )
 
 
+def of_status(status: int, reason: str, request_id: str) -> str:
+    """The body of an error that is known by its status and its reason only, because Flask never saw the request."""
+    name = _HTTP[status][0] if status in _HTTP else HTTP_STATUS_CODES[status].replace(" ", "")
+    return _body(name, f"{reason}.", {"request": [f"{reason}."]} if status == 400 else None, request_id)
+
+
 def _response(status: int, name: str, message: str, details: Details | None) -> Response:
+    body = _body(name, message, details, g.request_id)
+    return Response(body, status, mimetype="application/json", headers={"X-Request-ID": g.request_id})
+
+
+def _body(name: str, message: str, details: Details | None, request_id: str) -> str:
     body = {
         "error": name,
         "message": message,
         "details": details,
         "timestamp": datetime.now(timezone.utc).isoformat(),
-        "request_id": g.request_id,
+        "request_id": request_id,
     }
     # ensure_ascii, so that an id with a lone surrogate in it can be quoted back.
-    return Response(json.dumps(body), status, mimetype="application/json", headers={"X-Request-ID": g.request_id})
+    return json.dumps(body)

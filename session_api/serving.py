@@ -5,21 +5,19 @@ from __future__ import annotations
 import mmap
 import os
 import shutil
-import sys
 import tempfile
 from typing import Any as _Any
 
-from gunicorn.glogging import Logger as _GunicornLogger
-
 from . import config as _config  # gunicorn takes every public name here for a setting
 from . import logs as _logs
+from . import refusals as _refusals
+from . import uncaught as _uncaught
 from .errors import ConfigError as _ConfigError
 
 try:
     _settings = _config.load()
 except _ConfigError as error:
-    print(error, file=sys.stderr)
-    sys.exit(1)
+    _uncaught.end_for(error)
 
 _host = f"[{_settings.api_host}]" if ":" in _settings.api_host else _settings.api_host
 bind = f"{_host}:{_settings.api_port}"
@@ -50,12 +48,16 @@ control_socket_disable = True
 _reloads = mmap.mmap(-1, 1)
 
 
-class _Logger(_GunicornLogger):
+class _Logger(_refusals.CarefulLogger):
     """gunicorn's own lines in the form of all others."""
 
     def setup(self, cfg: _Any) -> None:
         super().setup(cfg)
         _logs.configure(_settings.log_level, _settings.log_format)
+        _refusals.install()
+        _uncaught.install()
+        if _settings.log_format == "json":
+            _uncaught.install_prints()
 
 
 logger_class = _Logger

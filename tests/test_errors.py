@@ -103,7 +103,15 @@ def test_a_bad_id_in_a_path_is_named(client: FlaskClient, session_url: str, agen
 
 @pytest.mark.parametrize(
     ("sent", "kept"),
-    [("abc-1.2_X", True), ("a" * 64, True), ("a" * 65, False), ("a b", False), ("é", False), ("", False)],
+    [
+        ("abc-1.2_X", True),
+        ("a" * 64, True),
+        ("a" * 65, False),
+        ("sk_0123", False),
+        ("a b", False),
+        ("é", False),
+        ("", False),
+    ],
 )
 def test_request_ids_are_taken_when_they_are_well_formed(client: FlaskClient, sent: str, kept: bool) -> None:
     for url in ("/health/live", "/nowhere"):

@@ -49,7 +49,9 @@ ALLOWED = {
     "problems": {"errors", "render"},
     "embedded": {"errors", "config"},
     "worker": set(),
-    "serving": {"errors", "config", "logs"},
+    "refusals": {"problems"},
+    "uncaught": {"errors", "logs"},
+    "serving": {"errors", "config", "logs", "refusals", "uncaught"},
     "web": {
         "web", "auth", "caller", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"
     },
