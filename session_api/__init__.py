@@ -19,6 +19,7 @@ from . import (
     metrics,
     models,
     problems,
+    rate,
     routes,
     schemas,
     telemetry,
@@ -58,6 +59,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     auth.init_app(
         app, keyring, open_docs=settings.docs_access == "open", open_metrics=settings.metrics_access == "open"
     )
+    rate.init_app(app, settings)
     blueprint.init_app(app)
     api = _Api(app)
     blueprint.document(api)

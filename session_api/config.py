@@ -47,6 +47,8 @@ class Settings:
     metrics_access: str
     proxy_count: int
     cors_origins: tuple[str, ...]
+    rate_limit: str | None
+    rate_limit_storage_url: str | None = field(repr=False)
     log_level: str
     log_format: str
     environment: str
@@ -102,6 +104,8 @@ def load(dotenv: Path | None = None) -> Settings:
         metrics_access=_choice(env, "METRICS_ACCESS", access, str.lower, "open key off"),
         proxy_count=env.int("PROXY_COUNT", 0, validate=_range(0, 16)),
         cors_origins=_read(env, "CORS_ORIGINS", values.origins),
+        rate_limit=env.str("RATE_LIMIT", None, validate=values.check_rate_limit) or None,
+        rate_limit_storage_url=env.str("RATE_LIMIT_STORAGE_URL", None, validate=values.check_storage_url) or None,
         log_level=_choice(env, "LOG_LEVEL", "INFO", str.upper, "DEBUG INFO WARNING ERROR CRITICAL"),
         log_format=_choice(env, "LOG_FORMAT", "json", str.lower, "json text"),
         environment=environment,
@@ -141,6 +145,13 @@ def _check(env: Env, settings: Settings) -> None:
     for name, access in (("DOCS_ACCESS", settings.docs_access), ("METRICS_ACCESS", settings.metrics_access)):
         if settings.auth_mode == "none" and not settings.production and access == "key":
             faults[name] = ["Must not be key when AUTH_MODE is none: no key would be asked for."]
+    if settings.rate_limit and not faults.keys() & {"RATE_LIMIT", "RATE_LIMIT_STORAGE_URL", "API_WORKERS"}:
+        if settings.rate_limit_storage_url is None:
+            faults["RATE_LIMIT_STORAGE_URL"] = ["Must be set when RATE_LIMIT is."]
+        elif settings.rate_limit_storage_url == "memory://" and settings.api_workers > 1:
+            faults["RATE_LIMIT_STORAGE_URL"] = [
+                "Must not be memory:// unless API_WORKERS is 1: each counts for itself."
+            ]
     if faults:
         raise ConfigError(faults)
 

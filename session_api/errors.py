@@ -10,6 +10,7 @@ Failure
 │   └── Gone              404  it was to be deleted
 ├── Conflict              409  the id is taken
 ├── PreconditionFailed    412  If-Match is stale
+├── RateLimited           429  the caller asks too often
 ├── CallerGone            499  nobody waits for the answer any more
 └── DatabaseUnavailable   503  PostgreSQL cannot answer now
 """
@@ -98,6 +99,15 @@ class Conflict(Failure):
 
 class PreconditionFailed(Failure):
     message = "The resource was changed since the version that If-Match names: read it again."
+
+
+class RateLimited(Failure):
+    """The caller asks too often; `retry_after` is in seconds."""
+
+    message = "Too many requests: wait for as long as Retry-After says."
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
 
 
 class CallerGone(Failure):

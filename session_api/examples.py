@@ -123,6 +123,10 @@ ERRORS: dict[int, tuple[str, dict[str, Any]]] = {
         "The body is not application/json, or is compressed.",
         _error("UnsupportedMediaType", "The body must be application/json, not compressed.", None),
     ),
+    429: (
+        "The caller asks more often than RATE_LIMIT allows.",
+        _error("RateLimited", "Too many requests: wait for as long as Retry-After says.", None),
+    ),
     500: (
         "A defect of the service; its log has the cause under the request id.",
         _error("InternalServerError", "The service failed; its log has the cause under this request id.", None),

@@ -21,6 +21,7 @@ from .errors import (
     NotFound,
     NotModified,
     PreconditionFailed,
+    RateLimited,
     Unauthenticated,
 )
 
@@ -31,6 +32,7 @@ STATUS: dict[type[Failure], tuple[int, str]] = {
     NotFound: (404, "NotFoundError"),
     Conflict: (409, "ConflictError"),
     PreconditionFailed: (412, "PreconditionFailed"),
+    RateLimited: (429, "RateLimited"),
     CallerGone: (499, "ClientClosedRequest"),  # as nginx logs it; no client sees it
     DatabaseUnavailable: (503, "DatabaseUnavailable"),
 }
@@ -58,18 +60,19 @@ class InvalidPath(HTTPException):
 
 def init_app(app: Flask) -> None:
     """To be called after flask-smorest, whose handler for HTTPException would win otherwise."""
-    app.register_error_handler(Failure, _failure)
+    app.register_error_handler(Failure, of_failure)
     app.register_error_handler(NotModified, _not_modified)
-    app.register_error_handler(InvalidPath, lambda error: _failure(error.failure))
+    app.register_error_handler(InvalidPath, lambda error: of_failure(error.failure))
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _defect)
 
 
-def _failure(error: Failure) -> Response:
+def of_failure(error: Failure) -> Response:
+    """The answer to a failure that has a status."""
     g.failure = error
     status, name = next(known for kind, known in STATUS.items() if isinstance(error, kind))
     response = _response(status, name, error.message, error.details)
-    if isinstance(error, DatabaseUnavailable):
+    if isinstance(error, (DatabaseUnavailable, RateLimited)):
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthenticated):
         response.headers["WWW-Authenticate"] = "Bearer"

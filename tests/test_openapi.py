@@ -192,7 +192,7 @@ def statuses(operation: str) -> set[str]:
         )
     of_one_row = path.endswith("}")
     has_parent = path.count("{") > of_one_row
-    always = {"400", "401", "403", "406", "500", "503"} | ({"404"} if of_one_row or has_parent else set())
+    always = {"400", "401", "403", "406", "429", "500", "503"} | ({"404"} if of_one_row or has_parent else set())
     return (
         always
         | {

@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "/api/v1"
 
 # What any route of the API can answer.
-ALWAYS = (401, 403, 406, 500, 503)
+ALWAYS = (401, 403, 406, 429, 500, 503)
 
 db: Database = LocalProxy(lambda: current_app.extensions["session_api_database"])  # type: ignore[assignment]
 
@@ -53,6 +53,7 @@ REQUEST_ID = {"X-Request-ID": _header("The id of the request, as in the log.")}
 TAGGED = {**REQUEST_ID, "ETag": _header("The version of what is stored.")}
 ERROR_HEADERS = {
     401: {"WWW-Authenticate": _header("How to send a key.", const="Bearer")},
+    429: {"Retry-After": _header("In seconds.")},
     503: {"Retry-After": _header("In seconds.")},
 }
 HEADERS = {

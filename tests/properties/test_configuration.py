@@ -54,6 +54,8 @@ VALID: dict[str, st.SearchStrategy[str]] = {
     "METRICS_ACCESS": _cased("open", "key", "off"),
     "PROXY_COUNT": st.integers(0, 16).map(str),
     "CORS_ORIGINS": st.lists(st.sampled_from(ORIGINS), unique=True).map(",".join),
+    "RATE_LIMIT": st.sampled_from(["5/second", "100 per 2 minutes; 1/day"]),
+    "RATE_LIMIT_STORAGE_URL": st.sampled_from([f"redis://:{SECRET}@h:6379/1", "rediss://h", "memcached://h:11211"]),
     "LOG_LEVEL": _cased(*LEVELS),
     "LOG_FORMAT": _cased("json", "text"),
     "ENVIRONMENT": _cased("development", "test", "staging", "production"),
@@ -70,11 +72,13 @@ _MEANING: dict[str, Any] = {
     "LOG_FORMAT": str.lower,
     **dict.fromkeys(["ENVIRONMENT", "AUTH_MODE", "DOCS_ACCESS", "METRICS_ACCESS"], str.lower),
     **dict.fromkeys(["RETRY_BACKOFF_MULTIPLIER", "RETRY_BACKOFF_MIN", "RETRY_BACKOFF_MAX"], float),
-    **dict.fromkeys(["DATABASE_URL", "API_HOST", "API_KEY_SECRET"], str),
+    **dict.fromkeys(["DATABASE_URL", "API_HOST", "API_KEY_SECRET", "RATE_LIMIT", "RATE_LIMIT_STORAGE_URL"], str),
 }
+# What others may need, or all do.
+_NEEDED = [*REQUIRED, "RATE_LIMIT_STORAGE_URL"]
 valid_settings = st.fixed_dictionaries(
-    {name: VALID[name] for name in REQUIRED},
-    optional={name: values for name, values in VALID.items() if name not in REQUIRED},
+    {name: VALID[name] for name in _NEEDED},
+    optional={name: values for name, values in VALID.items() if name not in _NEEDED},
 )
 
 
@@ -186,6 +190,8 @@ INVALID: dict[str, list[str]] = {
     "METRICS_ACCESS": ["", "admin", SECRET],
     "PROXY_COUNT": [*_NO_INTEGER, "-1", "17"],
     "CORS_ORIGINS": [SECRET, f"https://user:{SECRET}@app.example", "https://app.example/", "*,https://app.example"],
+    "RATE_LIMIT": [SECRET, "100", "0/second", f"5/second;{SECRET}"],
+    "RATE_LIMIT_STORAGE_URL": [SECRET, f"http://:{SECRET}@h", f"redis://:{SECRET}@h:port", f"memory://{SECRET}"],
     "LOG_LEVEL": ["", "LOUD", "INFO DEBUG", SECRET],
     "LOG_FORMAT": ["", "xml", SECRET],
     "ENVIRONMENT": ["", "prod", SECRET],
@@ -210,6 +216,10 @@ def faulty_settings(draw: st.DrawFn) -> tuple[dict[str, str], set[str]]:
         together.append(({"ENVIRONMENT": "production", "DATABASE_URL": None}, "DATABASE_URL"))
     if not {"AUTH_MODE", "ENVIRONMENT"} & set(at_fault):
         together.append(({"AUTH_MODE": "none", "ENVIRONMENT": "production"}, "AUTH_MODE"))
+    if not {"RATE_LIMIT", "RATE_LIMIT_STORAGE_URL", "API_WORKERS"} & set(at_fault):
+        limited = {"RATE_LIMIT": "5/second", "API_WORKERS": "2"}
+        for storage in (None, "memory://"):
+            together.append(({**limited, "RATE_LIMIT_STORAGE_URL": storage}, "RATE_LIMIT_STORAGE_URL"))
     chosen = draw(st.lists(st.sampled_from(together), unique_by=str)) if together else []
     for combination, name in chosen:
         variables = {key: value for key, value in {**variables, **combination}.items() if value is not None}
