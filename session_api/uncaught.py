@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import NoReturn
 
 import structlog
+from gevent.hub import Hub
 
 from .errors import ConfigError
 from .logs import cause
@@ -26,6 +27,7 @@ def install() -> None:
     sys.excepthook = _process_failed
     threading.excepthook = _thread_failed
     sys.unraisablehook = _cleaning_up_failed
+    Hub.print_exception = _greenlet_failed
 
 
 def install_prints() -> None:
@@ -54,6 +56,12 @@ def _process_failed(kind: type[BaseException], error: BaseException, trace: Trac
 
 def _thread_failed(failure: threading.ExceptHookArgs) -> None:
     log.error("a thread failed", **cause(failure.exc_value or failure.exc_type()))
+
+
+def _greenlet_failed(
+    hub: Hub, context: object, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    log.error("a greenlet failed", **cause(error or kind()))
 
 
 def _cleaning_up_failed(failure: sys.UnraisableHookArgs) -> None:

@@ -35,6 +35,7 @@ def run(script: str) -> tuple[int, list[dict[str, Any]], str]:
 FAILURES = {
     "fail()": ("the process failed", 1),
     "thread = threading.Thread(target=fail); thread.start(); thread.join()": ("a thread failed", 0),
+    "import gevent; gevent.spawn(fail).join()": ("a greenlet failed", 0),
     "class A: __del__ = fail\nA(); gc.collect()": ("cleaning up failed", 0),
 }
 
