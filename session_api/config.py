@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -12,16 +11,9 @@ from typing import TypeVar, cast
 import platformdirs
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError, validate
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from . import values
 from .errors import ConfigError
-
-# SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, so every accepted form is rewritten to the one driver.
-_ACCEPTED = re.compile(r"^(postgresql|postgres|postgresql\+psycopg2|postgresql\+asyncpg)://")
-_DRIVER = "postgresql+psycopg2://"
-_SECRET_LENGTH = 32
 
 Faults = dict[str, list[str]]
 T = TypeVar("T")
@@ -64,7 +56,7 @@ class Settings:
     @property
     def api_key_secrets(self) -> list[str]:
         """The first one makes hashes of keys; each may have made those that are stored."""
-        return _secrets(self.api_key_secret) if self.api_key_secret else []
+        return values.secrets(self.api_key_secret) if self.api_key_secret else []
 
     @property
     def listens_on_loopback(self) -> bool:
@@ -88,7 +80,7 @@ def load(dotenv: Path | None = None) -> Settings:
     environment = _choice(env, "ENVIRONMENT", "development", str.lower, "development test staging production")
     access = "key" if environment == "production" else "open"
     settings = Settings(
-        database_url=env.str("DATABASE_URL", None, validate=_postgresql_url),
+        database_url=env.str("DATABASE_URL", None, validate=values.check_database_url),
         database_pool_size=env.int("DATABASE_POOL_SIZE", 8, validate=_range(1, 1000)),
         database_max_overflow=env.int("DATABASE_MAX_OVERFLOW", 2, validate=_range(0, 1000)),
         database_pool_pre_ping=env.bool("DATABASE_POOL_PRE_PING", False),
@@ -99,7 +91,7 @@ def load(dotenv: Path | None = None) -> Settings:
         api_connections=env.int("API_CONNECTIONS", 1000, validate=_range(1, 100_000)),
         api_max_body_bytes=env.int("API_MAX_BODY_BYTES", 16 * 1024 * 1024, validate=_range(1024, 2**30)),
         auth_mode=_choice(env, "AUTH_MODE", "keys", str.lower, "keys none"),
-        api_key_secret=env.str("API_KEY_SECRET", None, validate=_long_enough) or None,
+        api_key_secret=env.str("API_KEY_SECRET", None, validate=values.check_secrets) or None,
         docs_access=_choice(env, "DOCS_ACCESS", access, str.lower, "open key off"),
         metrics_access=_choice(env, "METRICS_ACCESS", access, str.lower, "open key off"),
         proxy_count=env.int("PROXY_COUNT", 0, validate=_range(0, 16)),
@@ -118,11 +110,6 @@ def load(dotenv: Path | None = None) -> Settings:
     return settings
 
 
-def normalise_database_url(url: str) -> str:
-    """The same URL for SQLAlchemy's psycopg2 dialect."""
-    return _ACCEPTED.sub(_DRIVER, url.strip())
-
-
 def _check(env: Env, settings: Settings) -> None:
     """Add what only shows when two settings are seen together, then raise for all faults found."""
     faults: Faults = {}
@@ -138,7 +125,7 @@ def _check(env: Env, settings: Settings) -> None:
         faults["DATABASE_URL"] = ["Must be set when ENVIRONMENT is production."]
     if settings.auth_mode == "keys" and settings.api_key_secret is None and "API_KEY_SECRET" not in faults:
         faults["API_KEY_SECRET"] = [
-            f"Must be set, to {_SECRET_LENGTH} random characters or more, unless AUTH_MODE is none."
+            f"Must be set, to {values.SECRET_LENGTH} random characters or more, unless AUTH_MODE is none."
         ]
     if settings.auth_mode == "none" and settings.production:
         faults["AUTH_MODE"] = ["Must not be none when ENVIRONMENT is production."]
@@ -154,31 +141,6 @@ def _check(env: Env, settings: Settings) -> None:
             ]
     if faults:
         raise ConfigError(faults)
-
-
-def _postgresql_url(value: str) -> None:
-    if not _ACCEPTED.match(value.strip()):
-        raise ValidationError(
-            "Must start with postgresql://, postgres://, postgresql+psycopg2:// or postgresql+asyncpg://."
-        )
-    try:
-        url = make_url(normalise_database_url(value))
-        valid = url.port is None or 1 <= url.port <= 65535
-    except (ArgumentError, ValueError):
-        valid = False
-    if not valid:
-        raise ValidationError("Is not a valid URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
-    if not url.database:
-        raise ValidationError("Must name a database: postgresql://USER:PASSWORD@HOST:PORT/DATABASE.")
-
-
-def _long_enough(value: str) -> None:
-    if value and not all(len(secret) >= _SECRET_LENGTH for secret in _secrets(value)):
-        raise ValidationError(f"Must be {_SECRET_LENGTH} characters or more; of several, separated by commas, each.")
-
-
-def _secrets(value: str) -> list[str]:
-    return [secret.strip() for secret in value.split(",")]
 
 
 def _range(low: float, high: float) -> validate.Range:

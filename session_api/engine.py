@@ -11,7 +11,8 @@ from sqlalchemy.pool import QueuePool
 from . import deadline
 from .addresses import addresses
 from .breaker import Breaker
-from .config import Settings, normalise_database_url
+from .config import Settings
+from .values import normalise_database_url
 
 CONNECT_SECONDS = 3.0
 PLACE_SECONDS = 2.0

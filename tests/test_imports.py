@@ -28,7 +28,7 @@ ALLOWED = {
     "deadline": set(),
     "addresses": {"deadline"},
     "verdicts": set(),
-    "engine": {"config", "addresses", "breaker", "deadline"},
+    "engine": {"config", "values", "addresses", "breaker", "deadline"},
     "retries": {"errors", "config", "deadline", "verdicts"},
     "db": {"errors", "config", "breaker", "caller", "deadline", "engine", "gate", "retries", "verdicts"},
     "render": {"models"},
