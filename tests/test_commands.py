@@ -226,7 +226,7 @@ def test_the_process_prints_one_line_that_is_the_key(database_url: str, keyed_ap
     ("settings", "said"),
     [
         ({"DATABASE_URL": "postgresql://me:canary@127.0.0.1:1/none"}, "The database cannot answer now: it cannot be"),
-        ({"DATABASE_URL": "postgresql://localhost/none", "API_KEY_SECRET": ""}, "API_KEY_SECRET: Must be set"),
+        ({"DATABASE_URL": "postgresql://localhost/none", "API_KEY_SECRET": ""}, '"API_KEY_SECRET": ["Must be set'),
         ({"DATABASE_URL": "postgresql://localhost/none", "API_KEY_SECRET": "", "AUTH_MODE": "none"}, "API_KEY_SECRET"),
     ],
 )

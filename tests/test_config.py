@@ -122,6 +122,17 @@ def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(FAULTS) == set(caught.value.details)
 
 
+def test_settings_that_are_printed_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:canary@host/database")
+    monkeypatch.setenv("API_KEY_SECRET", "canary" * 6)
+    monkeypatch.setenv("RATE_LIMIT_STORAGE_URL", "redis://:canary@host")
+
+    settings = config.load()
+
+    assert "canary" not in repr(settings)
+    assert "redis://:canary@host" == settings.rate_limit_storage_url
+
+
 def test_production_needs_a_database_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "Production")
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from session_api import create_app
 
-from .conftest import HELLO, make_settings, new_id
+from .conftest import HELLO, bearer, keyed, make_settings, new_id, new_key
 
 NOWHERE = "postgresql+psycopg2://127.0.0.1:1/nowhere"
 
@@ -66,6 +66,17 @@ def test_no_answer_is_kept_run_or_framed_by_a_browser(clients: Callable[..., Fla
         }.items() <= dict(answer.headers).items(), kind
         assert not {name for name, _ in answer.headers if name.startswith("Access-Control-")}
     assert {"200", "200 list", "201", "304"} == {kind for kind in answers if "ETag" in answers[kind].headers}
+
+
+def test_a_stranger_and_a_key_without_the_right_are_answered_with_the_same_care(keyed_app: Flask) -> None:
+    client = keyed_app.test_client()
+
+    for answer in (
+        client.get("/api/v1/sessions"),
+        client.post("/api/v1/sessions", headers=bearer(new_key(keyed_app, "read"))),
+    ):
+        assert answer.status_code in (401, 403)
+        assert ("no-store", "nosniff") == (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"])
 
 
 def test_a_defect_is_answered_with_the_same_care(database_url: str) -> None:
@@ -162,6 +173,18 @@ def test_a_page_of_a_named_origin_may_send_every_request_of_the_api(clients: Cal
             assert {"GET", "HEAD", "POST", "PUT", "DELETE"} == listed(answer, "Access-Control-Allow-Methods")
             assert listed(answer, "Access-Control-Allow-Headers") == HEADERS
             assert "Origin" in answer.headers["Vary"]
+
+
+def test_a_browser_is_told_what_a_page_may_send_before_it_sends_a_key(database_url: str) -> None:
+    client = create_app(keyed(database_url, cors_origins=(APP,))).test_client()
+    asked = client.options("/api/v1/sessions", headers={"Origin": APP, **PREFLIGHT})
+    refused = client.get("/api/v1/sessions", headers={"Origin": APP})
+
+    assert (204, 401) == (asked.status_code, refused.status_code)
+    assert {APP} == {answer.headers["Access-Control-Allow-Origin"] for answer in (asked, refused)}
+    assert (
+        401 == client.options("/api/v1/sessions", headers={"Origin": "https://evil.example", **PREFLIGHT}).status_code
+    )
 
 
 def test_a_page_of_a_named_origin_can_read_every_answer(clients: Callable[..., FlaskClient]) -> None:

@@ -48,6 +48,15 @@ def test_without_its_schema_the_service_is_not_ready_and_says_what_to_do(server_
     assert "flask db upgrade" in answer.json["checks"]["database"]["reason"]
 
 
+def test_methods_that_callers_make_up_are_one_series_together(client: FlaskClient, session_url: str) -> None:
+    for method in ("BREW", "CANARY", "X" * 20):
+        client.open(session_url, method=method)
+
+    metrics = client.get("/metrics").get_data(as_text=True)
+    assert 'method="other",route="none",status="4xx"' in metrics
+    assert not any(f'method="{method}"' in metrics for method in ("BREW", "CANARY", "X" * 20))
+
+
 def test_metrics_count_requests_by_rule_and_status(client: FlaskClient, session_url: str) -> None:
     client.get(session_url)
 

@@ -24,7 +24,7 @@ from limits.storage import MemoryStorage
 
 from session_api import create_app
 
-from .conftest import ROOT, SETTINGS, free_port, make_settings, wait_until_ready
+from .conftest import ROOT, bearer, environment, free_port, keyed, make_settings, new_key, wait_until_ready
 
 PASSWORD = "canary-0f31"
 SESSIONS = "/api/v1/sessions"
@@ -139,12 +139,11 @@ def test_two_processes_let_through_what_the_limit_says_and_not_one_more(
     port, log = free_port(), tmp_path / "log"
     settings = {"DATABASE_URL": database_url, "API_PORT": str(port), "API_WORKERS": "2", "LOG_LEVEL": "DEBUG"}
     settings |= {"RATE_LIMIT": "20/minute", "RATE_LIMIT_STORAGE_URL": redis_server.url}
-    outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     with log.open("w") as output:
         gunicorn = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "wsgi:app"],
             cwd=ROOT,
-            env={**outside, **settings},
+            env=environment(**settings),
             stdout=output,
             stderr=output,
         )
@@ -199,6 +198,17 @@ def test_each_address_has_a_count_of_its_own_and_can_not_choose_another(limited:
     assert [200, 429] == [forwarded(direct, "203.0.113.1"), forwarded(direct, "203.0.113.2")]
     assert [200, 200] == [forwarded(behind, "203.0.113.1"), forwarded(behind, "203.0.113.2")]
     assert 429 == forwarded(behind, "6.6.6.6, 203.0.113.2")
+
+
+def test_each_key_has_a_count_of_its_own_wherever_it_comes_from(database_url: str) -> None:
+    app = create_app(keyed(database_url, rate_limit="2/minute", rate_limit_storage_url="memory://", proxy_count=1))
+    client, one, another = app.test_client(), new_key(app), new_key(app)
+
+    def asked(key: str, address: str) -> int:
+        return client.get(SESSIONS, headers={**bearer(key), "X-Forwarded-For": address}).status_code
+
+    assert [200, 200, 429] == [asked(one, f"203.0.113.{number}") for number in range(3)]
+    assert [200, 401, 200, 429] == [asked(key, "203.0.113.0") for key in (another, "sk_none", another, another)]
 
 
 def test_an_address_that_is_none_counts_as_well(limited: Callable[..., FlaskClient], memcached: Storage) -> None:
@@ -308,10 +318,9 @@ def test_without_a_limit_no_request_is_counted_and_no_library_loaded(database_ur
     )
 
     def told(**settings: str) -> str:
-        outside = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-        environment = {**outside, "DATABASE_URL": database_url, **settings}
         command = [sys.executable, "-c", script]
-        return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=True).stdout
+        variables = environment(DATABASE_URL=database_url, **settings)
+        return subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=True).stdout
 
     without = told()
     limited = told(RATE_LIMIT="5/second", RATE_LIMIT_STORAGE_URL="redis://127.0.0.1:1")

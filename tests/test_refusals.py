@@ -19,7 +19,7 @@ REFUSED = {
     "a bad value": (request("GET", "/", X="a\0"), 400, "ValidationError", "Invalid HTTP Header."),
     "a long line": (request("GET", "/" + "a" * 9000), 414, "RequestURITooLong", "Request Line is too large."),
     "a long header": (
-        request("GET", "/", X="a" * 9000),
+        request("GET", "/", X="a" * 20480),
         431,
         "RequestHeaderFieldsTooLarge",
         "Error parsing headers.",

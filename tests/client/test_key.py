@@ -15,6 +15,8 @@ from strands_session_client import (
     ValidationError,
 )
 
+from ..conftest import new_key
+
 KEY = "sk_0123456789-canary"
 
 
@@ -111,6 +113,30 @@ def test_a_key_that_is_refused_is_not_tried_again(serve, steps, status, kind):
 
     assert 1 == len(server.received)
     assert "" == shown(refused.value)
+
+
+def test_the_living_service_lets_in_who_sends_its_key_and_nobody_else(keyed_url, keyed_app):
+    key = new_key(keyed_app)
+
+    with PostgreSQLSessionRepository(keyed_url, api_key=key) as repository:
+        made = repository.create_session(Session(f"s-{key[-6:]}", SessionType.AGENT))
+        again = PostgreSQLSessionManager(made.session_id, keyed_url, api_key=key)
+
+    assert made.session_id == again.session_id
+    with pytest.raises(AuthenticationError, match="A valid key is needed") as unknown:
+        PostgreSQLSessionRepository(keyed_url).read_session(made.session_id)
+    with pytest.raises(AuthenticationError, match="A valid key is needed") as wrong:
+        PostgreSQLSessionManager(made.session_id, keyed_url, api_key=f"{key[:-1]}{'0' if key[-1] != '0' else '1'}")
+    assert {401} == {error.value.status for error in (unknown, wrong)}
+
+
+def test_the_living_service_says_which_right_a_key_lacks(keyed_url, keyed_app):
+    repository = PostgreSQLSessionRepository(keyed_url, api_key=new_key(keyed_app, "read"))
+
+    assert repository.read_session("none") is None
+    with pytest.raises(AuthorizationError, match="lacks the scope write") as refused:
+        repository.create_session(Session("s", SessionType.AGENT))
+    assert ({"scope": "write"}, 403) == (refused.value.details, refused.value.status)
 
 
 # Where it does not show
