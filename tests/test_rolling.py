@@ -35,7 +35,7 @@ class Instance:
         self.port = free_port()
         self.log = log
         self.environment = environment(DATABASE_URL=database_url, API_PORT=str(self.port), LOG_LEVEL="WARNING")
-        self.start()
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("a") as output:
@@ -53,11 +53,16 @@ class Instance:
 @pytest.fixture
 def instances(database_url: str, tmp_path: Path) -> Iterator[list[Instance]]:
     instances = [Instance(database_url, tmp_path / f"log-{number}") for number in range(2)]
-    yield instances
-    for instance in instances:
-        instance.process.terminate()
-    for instance in instances:
-        instance.process.wait(30)
+    try:
+        for instance in instances:
+            instance.start()
+        yield instances
+    finally:
+        running = [instance.process for instance in instances if instance.process]
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(30)
 
 
 @pytest.fixture
@@ -72,10 +77,12 @@ def url(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[str
         process = subprocess.Popen(
             [haproxy, "-db", "-f", ROOT / "examples" / "haproxy.cfg"], env=environment, stdout=output, stderr=output
         )
-    wait_until_ready(url, process, log)
-    yield url
-    process.terminate()
-    process.wait(30)
+    try:
+        wait_until_ready(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 class Caller(threading.Thread):
