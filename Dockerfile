@@ -1,4 +1,7 @@
-FROM python:3.13-slim AS build
+# Another one, or this one by its digest: docker build --build-arg PYTHON=3.13.9-slim-trixie@sha256:…
+ARG PYTHON=3.13.9-slim-trixie
+
+FROM python:${PYTHON} AS build
 
 WORKDIR /source
 COPY requirements/build.txt requirements/service.txt requirements/
@@ -11,7 +14,11 @@ COPY session_api session_api
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 
-FROM python:3.13-slim
+FROM python:${PYTHON}
+
+LABEL org.opencontainers.image.title="Session Backend API" \
+      org.opencontainers.image.description="Durable sessions for Strands agents, over PostgreSQL" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -19,8 +26,10 @@ ENV PYTHONUNBUFFERED=1 \
     API_PORT=8001 \
     ENVIRONMENT=production
 
+# Wheels only, then nothing is left that could install anything else.
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --no-deps /wheels/*.whl
+    pip install --no-cache-dir --no-index --no-deps /wheels/*.whl \
+    && pip uninstall --yes pip
 
 WORKDIR /app
 COPY wsgi.py gunicorn.conf.py ./

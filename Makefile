@@ -12,10 +12,11 @@ OFFLINE ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' session_api/version.py)
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types check format lock audit sbom faults faults-short faults-long clean
+.PHONY: help run demo test lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -82,6 +83,22 @@ sbom: $(VENV)/.dev  ## Write what the service is made of to dist/sbom.json (Cycl
 		--pyproject dist/sbom.toml --output-reproducible --output-file dist/sbom.json
 	@rm dist/sbom.toml
 	@echo "dist/sbom.json"
+
+env:  ## Make .env with new passwords and secrets; what it holds already stays
+	@$(PYTHON) scripts/env.py
+
+image:  ## Build the container image strands-session-api; needs Docker
+	@docker build --tag strands-session-api:$(VERSION) --tag strands-session-api:latest .
+
+up: env  ## Build and start the service and its PostgreSQL in containers; needs Docker
+	@docker compose up --build --detach
+	@echo 'Serving on http://127.0.0.1:8001 (documentation at /docs).'
+
+down:  ## Stop the containers; their data stays
+	@docker compose --profile dev-tools down
+
+logs:  ## Follow the logs of the containers
+	@docker compose logs --follow
 
 clean:  ## Remove the environment, caches and build results
 	@rm -rf $(VENV) build dist client/build client/dist *.egg-info client/*.egg-info \
