@@ -4,10 +4,9 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
-target = current_app.extensions["migrate"].db
+from session_api.store.schema import LOCK
 
-# Any number will do, as long as nothing else in the database uses it.
-LOCK = 7_239_114_505
+target = current_app.extensions["migrate"].db
 
 
 def run() -> None:

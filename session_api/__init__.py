@@ -24,6 +24,7 @@ from . import (
     schemas,
     telemetry,
 )
+from . import auth, commands, config, distribute, embedded, logs, metrics, models, problems, routes, schemas, telemetry
 from .db import Database
 from .keyring import Keyring
 from .routes import agents, docs, health, messages, multi_agents, sessions
@@ -71,6 +72,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.register_blueprint(metrics.blp)
     problems.init_app(app)
     commands.init_app(app)
+    distribute.init_app(app)
     Migrate(app, _MigrateTarget(database), directory=str(migrations_directory()))
     return app
 

@@ -2,6 +2,7 @@
 
 Failure
 ├── ConfigError           the environment cannot be used
+├── CitusMissing          the tables can be spread on Citus only
 ├── Invalid               400  a body, an id or a query is refused
 ├── Unauthenticated       401  no valid key came along
 ├── Forbidden             403  the key lacks the scope
@@ -41,6 +42,13 @@ class ConfigError(Failure):
         self.details = faults
         lines = (f"  {name}: {' '.join(sentences)}" for name, sentences in sorted(faults.items()))
         self.message = "\n".join([f"{self.title[:-1]}:", *lines])
+
+
+class CitusMissing(Failure):
+    message = (
+        "This database has no Citus: `flask distribute` needs a coordinator of a Citus cluster, where somebody has run "
+        "CREATE EXTENSION citus in this database."
+    )
 
 
 class Invalid(Failure):

@@ -49,6 +49,7 @@ ALLOWED = {
     "cors": set(),
     "problems": {"errors", "render"},
     "embedded": {"errors", "config"},
+    "distribute": {"errors", "store"},
     "worker": set(),
     "refusals": {"problems"},
     "uncaught": {"errors", "logs"},
@@ -73,6 +74,7 @@ KNOW_FLASK = {
     "worker",
     "cli",
     "commands",
+    "distribute",
     "terminal",
 }
 
