@@ -237,10 +237,8 @@ def test_a_missing_parent_and_a_cascade_work_across_parts(client: FlaskClient, s
 
 @pytest.fixture
 def command(fresh_url: str) -> Iterator[Callable[..., Result]]:  # noqa: F811
-    """`flask …` in the process of the test, on a database that is migrated; it sees Citus where a test puts it."""
-    app = create_app(
-        make_settings(f"{fresh_url}{'&' if '?' in fresh_url else '?'}options=-csearch_path%3Dpublic,citus")
-    )
+    """`flask …` in the process of the test, on a database that is migrated."""
+    app = create_app(make_settings(fresh_url))
     runner = app.test_cli_runner()
     assert 0 == runner.invoke(args=["db", "upgrade"]).exit_code
     yield lambda *arguments: runner.invoke(args=arguments)
@@ -270,12 +268,11 @@ def test_distribute_dry_run_prints_the_sql_in_an_order_that_citus_takes(command:
 
 # What Citus offers, as far as the command needs it; Debian and the embedded PostgreSQL have no Citus to test with.
 CITUS = """
-CREATE SCHEMA citus;
-CREATE TABLE citus.pg_dist_partition (logicalrelid regclass PRIMARY KEY, asked text);
-CREATE FUNCTION citus.create_distributed_table(name regclass, key text, colocate_with text) RETURNS void LANGUAGE sql AS
-    $$ INSERT INTO citus.pg_dist_partition VALUES (name, key || ' beside ' || colocate_with) $$;
-CREATE FUNCTION citus.create_reference_table(name regclass) RETURNS void LANGUAGE sql AS
-    $$ INSERT INTO citus.pg_dist_partition VALUES (name, 'everywhere') $$;
+CREATE TABLE pg_dist_partition (logicalrelid regclass PRIMARY KEY, asked text);
+CREATE FUNCTION create_distributed_table(name regclass, key text, colocate_with text) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO pg_dist_partition VALUES (name, key || ' beside ' || colocate_with) $$;
+CREATE FUNCTION create_reference_table(name regclass) RETURNS void LANGUAGE sql AS
+    $$ INSERT INTO pg_dist_partition VALUES (name, 'everywhere') $$;
 """
 
 
@@ -285,7 +282,7 @@ def test_distribute_spreads_each_table_once(
 ) -> None:
     _execute(make_url(fresh_url).set(drivername="postgresql").render_as_string(False), CITUS)
     first = command("distribute")
-    asked = dict(catalog(fresh_url, "SELECT logicalrelid::text, asked FROM citus.pg_dist_partition"))
+    asked = dict(catalog(fresh_url, "SELECT logicalrelid::text, asked FROM pg_dist_partition"))
     again = command("distribute")
 
     assert (0, 0) == (first.exit_code, again.exit_code)

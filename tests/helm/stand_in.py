@@ -7,8 +7,10 @@ stand_in.py lint CHART [--strict] [--values FILE]...
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,14 @@ def lint(arguments: argparse.Namespace, values: dict[str, Any]) -> int:
     return int(bool(report["errors"]) or worst > (1 if arguments.strict else 2))
 
 
-def main() -> int:
+def captured(arguments: list[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors of one call."""
+    with redirect_stdout(io.StringIO()) as output, redirect_stderr(io.StringIO()) as errors:
+        code = main(arguments)
+    return code, output.getvalue(), errors.getvalue()
+
+
+def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
     for command in ("template", "lint"):
@@ -64,7 +73,7 @@ def main() -> int:
             own.add_argument("--strict", action="store_true")
         own.add_argument("chart", type=Path)
         own.add_argument("--values", action="append", type=Path, default=[])
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     values: dict[str, Any] = {}
     for path in arguments.values:
         values = merged(values, yaml.safe_load(path.read_text()) or {})

@@ -17,10 +17,10 @@ import psutil
 import pytest
 import requests
 from sqlalchemy import create_engine, inspect
-from sqlalchemy.engine import URL, make_url
+
+from faults.proxy import Proxy, to_database
 
 from ..conftest import ROOT, free_port, wait_until_ready
-from ..proxy import Proxy, to_database
 from ..test_migrations import fresh_url  # noqa: F401  a fixture
 from .dockerfile import Replay, Stage, instructions, let_through
 
@@ -102,11 +102,9 @@ def container(image: Stage) -> Iterator[Container]:
 @pytest.fixture
 def settings(fresh_url: str) -> Iterator[dict[str, str]]:  # noqa: F811
     """What `docker run -e` would give: an empty database by TCP, since its socket may be closed to the image's user."""
-    url = make_url(fresh_url)
     proxy = Proxy(to_database(fresh_url))
-    through = URL.create("postgresql", url.username, url.password, "127.0.0.1", proxy.port, url.database)
     yield {
-        "DATABASE_URL": through.render_as_string(hide_password=False),
+        "DATABASE_URL": proxy.url(fresh_url),
         "API_KEY_SECRET": "x" * 48,
         "API_PORT": str(free_port()),
         "API_WORKERS": "3",
