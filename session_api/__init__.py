@@ -13,6 +13,7 @@ from . import (
     commands,
     config,
     cors,
+    distribute,
     embedded,
     headers,
     logs,
@@ -24,7 +25,6 @@ from . import (
     schemas,
     telemetry,
 )
-from . import auth, commands, config, distribute, embedded, logs, metrics, models, problems, routes, schemas, telemetry
 from .db import Database
 from .keyring import Keyring
 from .routes import agents, docs, health, messages, multi_agents, sessions
