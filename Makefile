@@ -56,10 +56,11 @@ lock: $(VENV)/.dev  ## Lock the requirements anew; UPGRADE=1 takes the newest ve
 	@echo "Locking requirements/*.txt"
 	@$(COMPILE) setup.cfg --output-file requirements/service.txt
 	@$(COMPILE) requirements/build.in --constraints requirements/service.txt --output-file requirements/build.txt
-	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in --extra embedded \
-		--constraints requirements/service.txt --constraints requirements/build.txt \
+	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in --extra embedded \
+		--extra cli --constraints requirements/service.txt --constraints requirements/build.txt \
 		--output-file requirements/run.txt
-	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/dev.in --extra embedded \
+	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in requirements/dev.in --extra embedded \
+		--extra cli \
 		--constraints requirements/run.txt --output-file requirements/dev.txt
 
 faults: $(VENV)/.dev  ## Break everything under load and check every promise; SEED=… replays a run
