@@ -4,7 +4,7 @@ from pathlib import Path
 
 from strands_session_client.cli import env_files, pyproject, requirements, templates
 from strands_session_client.cli.console import Refusal, say, warn
-from strands_session_client.cli.projects import FILE, KINDS, POSTGRESQL, Project
+from strands_session_client.cli.projects import FILE, KINDS, PLACES, POSTGRESQL, Project
 
 _SEAM = "agent/session_repository.py"
 # What makes an agent of another make keep its sessions; a project with the seam needs another seam only.
@@ -30,7 +30,7 @@ def add(project: Project, kind: str = POSTGRESQL, *, keep_originals: bool = True
         Refusal: If it does so already, or if something can't be kept; nothing is changed then.
     """
     if project.kind == POSTGRESQL or ((project.directory / _SEAM).exists() and kind == FILE):
-        raise Refusal(f"{project.name} has {kind} sessions already.")
+        raise Refusal(f"{project.name} keeps its sessions in {PLACES[project.kind]} already.")
     description = pyproject.said(project.directory, "description") or "A Strands agent"
     added, replaced = _changes(project, description, kind)
     changed = requirements.added_to_pyproject(project, kind)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from strands_session_client import errors, ids, settings
 from strands_session_client.cli import env_files
+from strands_session_client.cli.console import Refusal
 from strands_session_client.transport import Transport
 from strands_session_client.version import __version__
 
@@ -24,9 +25,14 @@ class Check(NamedTuple):
 
 def check(directory: Path) -> list[Check]:
     """The checks of the backend that the environment, or the project's `.env`, names."""
-    kept = env_files.read(directory / ".env")
-    url = settings.service_url(os.environ.get(env_files.URL) or kept.get(env_files.URL))
-    key = os.environ.get(env_files.KEY) or kept.get(env_files.KEY)
+    given = {**env_files.read(directory / ".env"), **{name: value for name, value in os.environ.items() if value}}
+    try:
+        url = settings.service_url(given.get(env_files.URL))
+        key = settings.service_key(
+            given.get(env_files.KEY), url, allow_insecure=given.get(env_files.ALLOW_INSECURE_KEY) == "1"
+        )
+    except errors.ValidationError as error:
+        raise Refusal(str(error)) from None
     return list(_checks(url, key))
 
 

@@ -47,7 +47,7 @@ def main() -> None:
     """What the scripts call: the project, the path as it was, the real command and its arguments."""
     directory, path, real, *arguments = sys.argv[1:]
     os.environ["PATH"] = path
-    file = _file_to_start(arguments)
+    file = _file_to_start([Path(real).name, *arguments])
     if file is not None:
         try:
             prepare(find(Path(directory)), file)
@@ -76,7 +76,7 @@ def with_backend(text: str, project: Project) -> str:
     # Of one name, so that `strands-session down` finds all of them, and they share a network.
     document["name"] = project.slug
     document["include"] = [str(project.compose_file)]
-    inside = {env_files.URL: f"http://{compose.SERVICE}:8001", "SESSION_BACKEND_ALLOW_INSECURE_KEY": "1"}
+    inside = {env_files.URL: f"http://{compose.SERVICE}:8001", env_files.ALLOW_INSECURE_KEY: "1"}
     agent["environment"] = _with_variables(agent.get("environment") or [], inside)
     agent["env_file"] = [*_listed(agent.get("env_file")), str(project.environment)]
     agent["depends_on"] = {
@@ -100,13 +100,13 @@ def _dependencies(given: Any) -> dict[str, Any]:
     return dict(given) if isinstance(given, dict) else {name: {"condition": "service_started"} for name in given}
 
 
-def _file_to_start(arguments: list[str]) -> Path | None:
-    """The compose file that is to be started with these arguments; None if none is."""
-    if "up" not in arguments:
+def _file_to_start(command: list[str]) -> Path | None:
+    """The compose file that the command starts; None if it starts none."""
+    if "up" not in command or not {"compose", "docker-compose"} & set(command[: command.index("up")]):
         return None
-    for position, argument in enumerate(arguments[: arguments.index("up")]):
+    for position, argument in enumerate(command[: command.index("up")]):
         if argument in ("-f", "--file"):
-            return Path(arguments[position + 1])
+            return Path(command[position + 1])
         if argument.startswith("--file="):
             return Path(argument.removeprefix("--file="))
     return None

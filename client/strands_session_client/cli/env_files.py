@@ -10,6 +10,7 @@ from dotenv import dotenv_values, set_key
 from strands_session_client.cli.projects import Project
 
 URL, KEY = "SESSION_BACKEND_URL", "SESSION_BACKEND_API_KEY"
+ALLOW_INSECURE_KEY = "SESSION_BACKEND_ALLOW_INSECURE_KEY"
 DEFAULT_PORT = 8001
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from strands_session_client.cli import manifests, templates, values
-from strands_session_client.cli.console import Refusal, say
+from strands_session_client.cli.console import Refusal, say, warn
 from strands_session_client.cli.projects import Project
 
 _OURS = ("sessionApi", "sessionPostgresql")
@@ -37,20 +37,30 @@ def add_to_k8s(project: Project, place: Path, namespace: str, options: Mapping[s
     repository = str(options.get("image_uri") or "")
     registry, slash, _ = repository.rpartition("/")
     images = {"registry": f"{registry}{slash}", "tag": options.get("image_tag") or "latest", "namespace": namespace}
-    for manifest in sorted([*place.glob("*.yaml"), *place.glob("*.yml")]):
-        _give_agent_its_key(manifest, project)
+    found = [_give_agents_their_key(manifest, project) for manifest in sorted(place.glob("*.y*ml"))]
+    if not any(found):
+        warn(f"No Deployment of the agent was found in {place}: set the variables of session_backend/README.md there.")
     templates.write(manifests.render(project, "k8s/session", **images), place)
     manifests.write_secret(project, place, namespace)
     _say_once(project, namespace)
 
 
-def _give_agent_its_key(manifest: Path, project: Project) -> None:
-    document = values.load(manifest.read_text("utf-8"), str(manifest))
-    if document.get("kind") != "Deployment" or manifest.name.startswith("session-"):
-        return
-    container = document["spec"]["template"]["spec"]["containers"][0]
-    container["env"] = _with_backend(container.get("env") or [], project)
-    manifest.write_text(values.dump(document), "utf-8")
+def _give_agents_their_key(manifest: Path, project: Project) -> bool:
+    """Let the agent's container know the backend; whether the agent is in this file."""
+    documents = values.load_all(manifest.read_text("utf-8"), str(manifest))
+    agents = [document for document in documents if document and _is_agent(document, project)]
+    for agent in agents:
+        container = agent["spec"]["template"]["spec"]["containers"][0]
+        container["env"] = _with_backend(container.get("env") or [], project)
+    if agents:
+        manifest.write_text(values.dump_all(documents), "utf-8")
+    return bool(agents)
+
+
+def _is_agent(document: Mapping[str, Any], project: Project) -> bool:
+    # strands-cli calls it after the directory.
+    names = {project.slug, project.directory.name.lower()}
+    return document.get("kind") == "Deployment" and document["metadata"]["name"] in names
 
 
 def _with_backend(environment: list[Any], project: Project) -> list[Any]:

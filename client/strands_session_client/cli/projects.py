@@ -10,6 +10,7 @@ from strands_session_client.version import __version__
 
 FILE, POSTGRESQL = "file", "postgresql"
 KINDS = (FILE, POSTGRESQL)
+PLACES = {FILE: "files", POSTGRESQL: "PostgreSQL"}
 
 _MAJOR, _MINOR = (int(number) for number in __version__.split(".")[:2])
 # Below 1.0 a minor version may break what was there.

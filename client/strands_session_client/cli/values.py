@@ -12,16 +12,29 @@ from strands_session_client.cli.console import Refusal
 
 def load(text: str, name: str) -> Any:
     """The document in the text. Raises Refusal, which calls it by its name, when it is not YAML."""
+    documents = load_all(text, name)
+    if len(documents) > 1:
+        raise Refusal(f"{name} holds more than one document.")
+    return (documents or [None])[0] or {}
+
+
+def load_all(text: str, name: str) -> list[Any]:
+    """The documents in the text; raises as `load` does."""
     try:
-        return _yaml().load(text) or {}
+        return list(_yaml().load_all(text))
     except YAMLError as failure:
         raise Refusal(f"{name} is not YAML: {failure}") from failure
 
 
 def dump(document: Any) -> str:
     """The document as text."""
+    return dump_all([document])
+
+
+def dump_all(documents: list[Any]) -> str:
+    """The documents as text."""
     text = StringIO()
-    _yaml().dump(document, text)
+    _yaml().dump_all(documents, text)
     return text.getvalue()
 
 

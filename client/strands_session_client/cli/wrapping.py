@@ -59,7 +59,7 @@ def _init(original: Callback, *, session_state: str | None = None, **options: An
         # The original has just made it, and it is not what was asked for.
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    say(f"The agent keeps its sessions in {'PostgreSQL' if session_state == projects.POSTGRESQL else 'files'}.")
+    say(f"The agent keeps its sessions in {projects.PLACES[session_state]}.")
     return None
 
 
