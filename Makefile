@@ -16,7 +16,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' session_api/version.
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs
+.PHONY: help run demo test lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs demo-agent test-install example
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,8 +32,14 @@ run: $(VENV)/.run  ## Serve the API on http://127.0.0.1:8001, with a PostgreSQL 
 demo: $(VENV)/.run  ## Let an agent remember a conversation; needs `make run` in another terminal
 	@exec $(BIN)/python examples/remember.py
 
+demo-agent: $(VENV)/.run  ## Let a generated project be killed, and remember; needs `make run` in another terminal
+	@exec $(BIN)/python examples/test-session-agent/demo.py
+
 test: $(VENV)/.dev  ## Run the tests, on the embedded PostgreSQL or on TEST_DATABASE_URL
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-install: $(VENV)/.dev  ## Install a generated project from nothing, as its users do, and run it (a minute)
+	@$(BIN)/python -m pytest tests/cli/from_nothing.py $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style and formatting
 	@$(BIN)/ruff check
@@ -48,6 +54,14 @@ format: $(VENV)/.dev  ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
+# What demo.py adds to the project is not generated, and its settings are this machine's.
+example: $(VENV)/.run  ## Write examples/test-session-agent anew, after a change of the templates
+	@rm -rf build/example && mkdir -p build/example
+	@$(BIN)/strands-session init test-session-agent --output-dir build/example \
+		--description "Remembers what it is told, whatever happens to its process." 2>/dev/null
+	@rm build/example/test-session-agent/session_backend/.env
+	@cp -R build/example/test-session-agent/. examples/test-session-agent && rm -r build/example
+
 # Each lock takes the versions of the one before as given, so all of them agree.
 COMPILE = $(BIN)/uv pip compile --quiet --no-python-downloads --universal --python-version 3.10 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
@@ -56,12 +70,11 @@ lock: $(VENV)/.dev  ## Lock the requirements anew; UPGRADE=1 takes the newest ve
 	@echo "Locking requirements/*.txt"
 	@$(COMPILE) setup.cfg --output-file requirements/service.txt
 	@$(COMPILE) requirements/build.in --constraints requirements/service.txt --output-file requirements/build.txt
-	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in --extra embedded \
-		--extra cli --constraints requirements/service.txt --constraints requirements/build.txt \
+	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in \
+		--extra embedded --extra cli --constraints requirements/service.txt --constraints requirements/build.txt \
 		--output-file requirements/run.txt
-	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in requirements/dev.in --extra embedded \
-		--extra cli \
-		--constraints requirements/run.txt --output-file requirements/dev.txt
+	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in requirements/dev.in \
+		--extra embedded --extra cli --constraints requirements/run.txt --output-file requirements/dev.txt
 
 faults: $(VENV)/.dev  ## Break everything under load and check every promise; SEED=… replays a run
 	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) --length $(LENGTH)

@@ -6,26 +6,27 @@ from pathlib import Path
 
 from strands_session_client.cli.console import Refusal
 
-_OR_LOCAL = "or run the backend without Docker: strands-session up --local"
+_INSTALL = "https://docs.docker.com/get-docker/"
 
 
 def ready() -> None:
     """Raises Refusal unless docker is installed, has Compose and is running."""
-    if shutil.which("docker") is None:
-        raise Refusal(f"Docker is not installed: see https://docs.docker.com/get-docker/, {_OR_LOCAL}.")
-    if _call("compose", "version").returncode:
-        raise Refusal(f"Docker has no Compose: see https://docs.docker.com/compose/install/, {_OR_LOCAL}.")
-    running()
+    try:
+        _find()
+        if _call("compose", "version").returncode:
+            raise Refusal("Docker has no Compose: see https://docs.docker.com/compose/install/.")
+        running()
+    except Refusal as refusal:
+        way_out = "The session backend runs without Docker as well: strands-session up --local."
+        raise Refusal(f"{refusal.message} {way_out}") from None
 
 
 def running() -> None:
     """Raises Refusal unless docker is installed and its engine answers."""
-    if shutil.which("docker") is None:
-        raise Refusal("Docker is not installed: see https://docs.docker.com/get-docker/.")
+    _find()
     engine = _call("version", "--format", "{{.Server.Version}}")
     if engine.returncode:
-        said = _last_line(engine.stderr)
-        raise Refusal(f"Docker is installed, but not running ({said}): start it, {_OR_LOCAL}.")
+        raise Refusal(f"Docker is installed, but not running ({_last_line(engine.stderr)}): start it.")
 
 
 def is_ready() -> bool:
@@ -50,6 +51,11 @@ def ask(*arguments: str, directory: Path) -> str:
     if done.returncode:
         raise Refusal(f"`docker {' '.join(arguments[:1])}` failed: {_last_line(done.stderr)}")
     return done.stdout
+
+
+def _find() -> None:
+    if shutil.which("docker") is None:
+        raise Refusal(f"Docker is not installed: see {_INSTALL}.")
 
 
 def _call(*arguments: str, directory: Path | None = None) -> "subprocess.CompletedProcess[str]":
