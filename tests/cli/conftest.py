@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
@@ -169,13 +169,24 @@ def make_environment(place: Path) -> Path:
     return place / "bin" / "python"
 
 
+Helm = Callable[[str, Path, dict[str, Any]], subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture(scope="session")
-def helm() -> list[str]:
-    """Helm, or what stands in for it: HELM says which, otherwise the one on PATH or the one that the tests carry."""
-    candidates = [os.environ.get("HELM"), shutil.which("helm"), str(ROOT / "tests" / "tools" / "helm-lite" / "helm")]
-    found = next((candidate for candidate in candidates if candidate and Path(candidate).exists()), None)
-    assert found, "There is no helm on PATH: install it, or name it in HELM."
-    return [found]
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Renders a chart for a release, with the helm that HELM names, the one on PATH, or the tests' stand-in."""
+    stand_in = ROOT / "tests" / "helm" / "stand_in.py"
+    installed = os.environ.get("HELM") or shutil.which("helm")
+    command = [installed] if installed else [sys.executable, str(stand_in)]
+    assert installed or stand_in.is_file(), "There is no helm: install it, or name it in HELM."
+    own_values = tmp_path_factory.mktemp("helm") / "values.yaml"
+
+    def template(release: str, chart: Path, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+        own_values.write_text(json.dumps(values))
+        options = ["--namespace", "team-a", "--values", own_values]
+        return subprocess.run([*command, "template", release, chart, *options], capture_output=True, text=True)
+
+    return template
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
-from .conftest import files
+from .conftest import Helm, files
 
 # The oldest that is promised, and the newest that is known.
 VERSIONS = ["1.29", kubernetes_validate.latest_version()]
@@ -23,10 +23,8 @@ def documents(text: str) -> list[dict[str, Any]]:
     return [document for document in YAML(typ="safe").load_all(text) if document]
 
 
-def rendered(helm: list[str], chart: Path, release: str = "my-release", *options: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [*helm, "template", release, chart, "--namespace", "team-a", *options], capture_output=True, text=True
-    )
+def rendered(helm: Helm, chart: Path, release: str = "my-release", **values: Any) -> list[dict[str, Any]]:
+    done = helm(release, chart, values)
     assert 0 == done.returncode, done.stderr
     return documents(done.stdout)
 
@@ -134,18 +132,18 @@ def test_odd_releases_are_named_so_that_kubernetes_takes_them(chart, helm, relea
 
 
 @pytest.mark.parametrize(
-    ("options", "gone"),
+    ("values", "gone"),
     [
-        (["--set", "sessionApi.url=https://sessions.example.com"], r".*-session-.*"),
-        (["--set", "sessionPostgresql.enabled=false", "--set", "sessionApi.existingSecret=mine"], r".*-session-db.*"),
-        (["--set", "serviceAccount.create=false"], "account"),
-        (["--set", "ingress.enabled=true", "--set", "ingress.host=a.example.com"], "nothing"),
-        (["--set", "sessionPostgresql.storageClass=fast", "--set", "model=scripted"], "nothing"),
-        (["--set-string", "env[0].name=LOG", "--set-string", "env[0].value=1"], "nothing"),
+        ({"sessionApi": {"url": "https://sessions.example.com"}}, r".*-session-.*"),
+        ({"sessionPostgresql": {"enabled": False}, "sessionApi": {"existingSecret": "mine"}}, r".*-session-db.*"),
+        ({"serviceAccount": {"create": False}}, "account"),
+        ({"ingress": {"enabled": True, "host": "a.example.com", "className": "nginx"}}, "nothing"),
+        ({"sessionPostgresql": {"storageClass": "fast"}, "model": "scripted"}, "nothing"),
+        ({"env": [{"name": "A", "value": "1"}], "sessionApi": {"env": [{"name": "B", "value": "2"}]}}, "nothing"),
     ],
 )
-def test_every_switch_of_the_values_renders_what_is_valid(chart, helm, options, gone):
-    manifests = rendered(helm, chart, "my-release", *options)
+def test_every_switch_of_the_values_renders_what_is_valid(chart, helm, values, gone):
+    manifests = rendered(helm, chart, **values)
 
     for manifest in manifests:
         for version in VERSIONS:
@@ -165,9 +163,7 @@ def test_a_project_may_be_called_as_yaml_calls_nothing(here, cli, helm, monkeypa
 
 
 def test_a_database_of_ones_own_needs_a_secret(chart, helm):
-    refused = subprocess.run(
-        [*helm, "template", "x", chart, "--set", "sessionPostgresql.enabled=false"], capture_output=True, text=True
-    )
+    refused = helm("x", chart, {"sessionPostgresql": {"enabled": False}})
 
     assert 0 != refused.returncode
     assert "sessionApi.existingSecret must name a secret" in refused.stderr
