@@ -94,6 +94,16 @@ def test_a_project_without_pyproject_is_told_what_to_install(plain, cli):
     assert not (plain / "pyproject.toml").exists()
 
 
+def test_a_project_that_is_built_with_something_else_stays_so(plain, cli):
+    path = plain / "pyproject.toml"
+    built = path.read_text().replace("setuptools.build_meta", "hatchling.build")
+    path.write_text(built.replace('[tool.setuptools]\npackages = ["agent", "api"]\n', ""))
+
+    cli.ok("add")
+
+    assert "tool.setuptools" not in path.read_text()
+
+
 def test_an_unreadable_pyproject_changes_nothing(plain, cli):
     (plain / "pyproject.toml").write_text("[project\n")
     before = files(plain)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from strands_session_client.cli import env_files
+from tests.client.conftest import serve, steps  # noqa: F401
 
 from .conftest import COMMAND, KEY
 
@@ -58,6 +59,27 @@ def test_up_keeps_a_key_that_is_good(backend, cli, docker, live_url):
     assert [] == docker.calls("exec")
 
 
+def test_up_makes_a_new_key_where_the_old_one_is_no_good(backend, cli, docker, serve, steps):  # noqa: F811
+    url = serve(steps.refuse(401)).url
+    env_files.keep(backend / "session_backend/.env", {"API_PORT": url.rpartition(":")[2]})
+    env_files.keep(backend / ".env", {"SESSION_BACKEND_API_KEY": "of-another-database"})
+    docker.runs("session-api")
+
+    cli.ok("up", "--detach")
+
+    assert KEY == env_files.read(backend / ".env")["SESSION_BACKEND_API_KEY"]
+
+
+def test_up_keeps_a_key_that_it_cannot_ask_about(backend, cli, docker):
+    env_files.keep(backend / ".env", {"SESSION_BACKEND_API_KEY": "unknown-whether-good"})
+
+    result = cli("up", "--detach")
+
+    assert 1 == result.exit_code
+    assert "can't be asked about the agent's key" in result.stderr
+    assert "unknown-whether-good" == env_files.read(backend / ".env")["SESSION_BACKEND_API_KEY"]
+
+
 def test_up_makes_the_secrets_where_they_are_missing_as_after_a_clone(backend, cli, docker):
     (backend / "session_backend/.env").unlink()
     docker.runs("session-api")
@@ -73,6 +95,7 @@ def test_up_follows_the_logs_unless_it_is_told_to_detach(backend, docker):
 
     assert "a line of the log" in done.stdout
     assert 1 == len(docker.calls("logs", "--follow"))
+    assert ["compose", "--file", str(backend / "session_backend/compose.yaml"), "stop"] == docker.calls()[-1]
 
 
 def test_down_stops_what_up_started_from_the_file_that_stayed(backend, cli, docker):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -185,6 +186,18 @@ def test_run_of_a_project_without_the_backend_is_the_originals(here, original, d
     assert "session" not in docker.seen("up")["file"]
 
 
+def test_run_says_that_the_backends_port_is_taken(wrapped, docker, wrap, port, capfd):
+    env_files.keep(wrapped / "session_backend/.env", {"API_PORT": str(port)})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with pytest.raises(subprocess.CalledProcessError):  # which the original does not catch
+            wrap("run")
+
+    assert f"Port {port} is taken" in capfd.readouterr().err
+    assert [] == docker.calls("up")
+
+
 def test_run_says_what_docker_lacks(wrapped, docker, wrap):
     docker.fails_at("--format", says="Cannot connect to the Docker daemon")
 
@@ -259,6 +272,18 @@ def test_the_originals_plain_manifests_get_the_backend_each_time(wrapped, wrap):
     assert "registry.example.com/x/my-agent-session-api:1" in str(manifests)
     assert all(len(workloads) == 1 for workloads in picked(manifests).values())
     assert "create-key.sh team-a my-agent-session-api my-agent-session-key" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["helm", "k8s"])
+def test_without_wrap_the_originals_manifests_are_left_as_they_are(wrapped, cli, wrap, kind):
+    wrap("generate", kind)
+    before = files(wrapped)
+
+    result = cli("generate", kind)
+
+    assert 1 == result.exit_code
+    assert "strands-session wrap generate" in result.stderr
+    assert before == files(wrapped)
 
 
 def test_without_strands_cli_it_says_that_it_is_not_installed(here, wrap):

@@ -47,11 +47,13 @@ def unreachable() -> str | None:
 
 
 def key_is_good(url: str, key: str) -> bool:
-    """Whether the backend accepts the key."""
+    """Whether the backend accepts the key. Raises Refusal if it can't be asked."""
     try:
         _call(Transport(url, key, SECONDS), f"{ids.SESSIONS}?limit=0", "sessions")
     except (errors.AuthenticationError, errors.AuthorizationError):
         return False
+    except errors.SessionRepositoryError as error:
+        raise Refusal(f"The session backend can't be asked about the agent's key. {_reason(error)}") from None
     return True
 
 

@@ -1,6 +1,7 @@
 """The session backend in containers: the compose file stays on disk, so what one command started another one stops."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from strands_session_client.cli import docker, env_files, ports
@@ -15,9 +16,7 @@ _KEY = re.compile(r"\S{20,}")
 def up(project: Project, *, detach: bool) -> None:
     """Start the backend, give the agent a key, and follow the logs until Ctrl-C stops it, or leave it running."""
     docker.ready()
-    env_files.ensure_backend_settings(project)
-    if SERVICE not in _services(project):
-        ports.check_free(env_files.port(project), "API_PORT in session_backend/.env")
+    prepare(project)
     say("Starting PostgreSQL and the session backend (the first time, their images are fetched).")
     start(project, project.compose_file)
     url = address(project)
@@ -29,8 +28,9 @@ def up(project: Project, *, detach: bool) -> None:
         return
     say("Ctrl-C stops it.")
     try:
-        _run(project, "logs", "--follow", "--since", "1s")
-    except KeyboardInterrupt:
+        with suppress(KeyboardInterrupt):
+            _run(project, "logs", "--follow", "--since", "1s")
+    finally:
         _run(project, "stop")
 
 
@@ -54,6 +54,13 @@ def logs(project: Project, *, follow: bool) -> bool:
         return False
     _run(project, "logs", *(["--follow"] if follow else []))
     return True
+
+
+def prepare(project: Project) -> None:
+    """Make the settings that the backend needs. Raises Refusal if its port belongs to something else."""
+    env_files.ensure_backend_settings(project)
+    if SERVICE not in _services(project):
+        ports.check_free(env_files.port(project), "API_PORT in session_backend/.env")
 
 
 def start(project: Project, file: Path) -> None:

@@ -59,7 +59,7 @@ def main() -> None:
 
 def prepare(project: Project, file: Path) -> None:
     """Add the backend to the file, start it, and see to it that the agent has a key."""
-    env_files.ensure_backend_settings(project)
+    compose.prepare(project)
     env_files.keep(project.environment, {env_files.URL: compose.address(project)})
     file.write_text(with_backend(file.read_text("utf-8"), project), "utf-8")
     compose.start(project, file)

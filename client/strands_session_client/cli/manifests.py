@@ -12,18 +12,25 @@ from strands_session_client.cli.projects import POSTGRESQL, Project
 
 CHART, PLAIN = Path("deployment/helm"), Path("deployment/k8s")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_OURS = 'define "agent.fullname"'
+_OF_ANOTHER_MAKE = (
+    "`strands-session wrap generate` adds the session backend to those of strands-cli; or move them away."
+)
 # A name for each, where something outside the chart has to know it; otherwise they follow the release.
 OF_THE_RELEASE = {"api_name": "", "db_name": "", "key_secret": ""}
 
 
 def helm(project: Project) -> None:
     """Write the chart anew; what was changed in its values stays."""
+    chart = project.directory / CHART
+    helpers = chart / "templates" / "_helpers.tpl"
+    if (chart / "Chart.yaml").exists() and not (helpers.exists() and _OURS in helpers.read_text("utf-8")):
+        raise Refusal(f"{CHART} holds a chart of another make: {_OF_ANOTHER_MAKE}")
     files = render(project, "helm/agent")
     if project.kind == POSTGRESQL:
         files |= render(project, "helm/session")
         for name, text in render(project, "helm/values", **OF_THE_RELEASE).items():
             files[name] += text
-    chart = project.directory / CHART
     files["values.yaml"] = values.merged(files["values.yaml"], kept_values(chart))
     templates.write(files, chart)
 
@@ -39,6 +46,8 @@ def k8s(project: Project, namespace: str, registry: str | None, tag: str) -> Ite
     if not _NAMESPACE.fullmatch(namespace):
         raise Refusal(f"{namespace!r} can't be a namespace: small letters, digits and '-'.")
     place = project.directory / PLAIN
+    if (place / "deployment.yaml").exists():
+        raise Refusal(f"{PLAIN} holds manifests of another make: {_OF_ANOTHER_MAKE}")
     images = {"registry": f"{registry.rstrip('/')}/" if registry else "", "tag": tag, "namespace": namespace}
     templates.write(render(project, "k8s/agent", **images), place)
     if project.kind == POSTGRESQL:

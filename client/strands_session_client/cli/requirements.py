@@ -23,12 +23,9 @@ def added_to_pyproject(project: Project, kind: str) -> str | None:
     dependencies = table.setdefault("dependencies", tomlkit.array().multiline(True))
     for requirement in _missing(dependencies, kind):
         dependencies.append(requirement)
-    # With more than one directory beside each other, setuptools refuses to guess which are packages.
-    setuptools: Any = content.setdefault("tool", tomlkit.table(is_super_table=True)).setdefault(
-        "setuptools", tomlkit.table()
-    )
-    if not {"packages", "py-modules"} & setuptools.keys():
-        setuptools["packages"] = ["agent", "api"]
+    backend = content.unwrap().get("build-system", {}).get("build-backend", "setuptools")
+    if backend.startswith("setuptools"):
+        _name_packages(content)
     return tomlkit.dumps(content)
 
 
@@ -43,6 +40,14 @@ def write(project: Project, kind: str, changed: str | None) -> None:
         _add_lines(image, _missing(image.read_text("utf-8").splitlines(), kind))
     ignored = project.directory / ".gitignore"
     _add_lines(ignored, [line for line in _IGNORED if line not in ignored.read_text("utf-8").splitlines()])
+
+
+def _name_packages(content: tomlkit.TOMLDocument) -> None:
+    """With more than one directory beside each other, setuptools refuses to guess which of them are packages."""
+    tool: Any = content.setdefault("tool", tomlkit.table(is_super_table=True))
+    setuptools = tool.setdefault("setuptools", tomlkit.table())
+    if not {"packages", "py-modules"} & setuptools.keys():
+        setuptools["packages"] = ["agent", "api"]
 
 
 def _missing(given: Iterable[str], kind: str) -> list[str]:
