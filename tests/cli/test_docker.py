@@ -12,7 +12,7 @@ import pytest
 from strands_session_client.cli import env_files
 from tests.client.conftest import serve, steps  # noqa: F401
 
-from .conftest import COMMAND, KEY
+from .conftest import KEY
 
 
 @pytest.fixture
@@ -90,10 +90,10 @@ def test_up_makes_the_secrets_where_they_are_missing_as_after_a_clone(backend, c
     assert env_files.read(backend / "session_backend/.env")["API_KEY_SECRET"]
 
 
-def test_up_follows_the_logs_unless_it_is_told_to_detach(backend, docker):
-    done = subprocess.run([*COMMAND, "up"], capture_output=True, text=True, check=True)
+def test_up_follows_the_logs_unless_it_is_told_to_detach(backend, cli, docker, capfd):
+    cli.ok("up")
 
-    assert "a line of the log" in done.stdout
+    assert "a line of the log" in capfd.readouterr().out
     assert 1 == len(docker.calls("logs", "--follow"))
     assert ["compose", "--file", str(backend / "session_backend/compose.yaml"), "stop"] == docker.calls()[-1]
 

@@ -83,7 +83,7 @@ def in_context(project: Path) -> list[str]:
     """The files that .dockerignore lets into the build, by its rules: the last that fits decides."""
     rules = (project / ".dockerignore").read_text().split()
     kept = []
-    for path in files(project):
+    for path in (str(path.relative_to(project)) for path in project.rglob("*") if path.is_file()):
         ignored = False
         for rule in rules:
             pattern = rule.removeprefix("!").removeprefix("**/")
