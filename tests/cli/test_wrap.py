@@ -245,6 +245,17 @@ def test_the_originals_chart_gets_the_backend_each_time_that_it_is_written(wrapp
     ]
 
 
+def test_a_url_that_the_values_set_already_stays(wrapped, wrap, tmp_path):
+    given = tmp_path / "given.yaml"
+    given.write_text("env:\n  - name: SESSION_BACKEND_URL\n    value: http://elsewhere:8001\n")
+
+    wrap("generate", "helm", "-f", str(given))
+
+    env = YAML(typ="safe").load(wrapped / "deployment/helm/values.yaml")["env"]
+    assert ["http://elsewhere:8001"] == [one["value"] for one in env if one["name"] == "SESSION_BACKEND_URL"]
+    assert 3 == len(env)
+
+
 def test_the_originals_agent_finds_the_backend_in_its_chart(wrapped, helm, wrap):
     wrap("generate", "helm")
 

@@ -47,7 +47,7 @@ def generate_command() -> None:
 @click.option("--values-file", "-f", default=None)
 def generate_helm_command(set_values: tuple[str, ...], values_file: str | None) -> None:
     """Write a chart."""
-    work.helm()
+    work.helm(values_file)
 
 
 @generate_command.command("k8s")

@@ -156,11 +156,12 @@ def run(agent_port: int, detach: bool) -> None:
         subprocess.run(["docker", "compose", "-f", file, "up", *(["-d"] if detach else [])], check=True)
 
 
-def helm() -> None:
+def helm(values_file: str | None) -> None:
     chart = Path("deployment/helm")
     name = Path.cwd().name.lower()
     _write(chart / "Chart.yaml", f"apiVersion: v2\nname: {name}\nversion: 0.1.0\n")
-    _write(chart / "values.yaml", VALUES.format(name=name))
+    env = Path(values_file).read_text() if values_file else "env: []"
+    _write(chart / "values.yaml", VALUES.format(name=name).replace("env: []", env))
     _write(chart / "VALUES.md", "# Values of the original\n")
     _write(chart / "templates/deployment.yaml", CHART_DEPLOYMENT)
 
