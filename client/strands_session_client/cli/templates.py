@@ -21,6 +21,7 @@ def render(project: Project, description: str, kind: str, *trees: str, **more: o
         "description": description,
         "kind": kind,
         "requirements": [*REQUIREMENTS, CLIENT] if kind == POSTGRESQL else REQUIREMENTS,
+        "cli_requirement": CLIENT.replace("client", "client[cli]"),
         "service_image": SERVICE_IMAGE,
         **more,
     }
