@@ -99,6 +99,11 @@ class Docker:
         """These services run already."""
         (self.directory / "running.json").write_text(json.dumps(services))
 
+    def executes(self, environment: dict[str, str]) -> None:
+        """From now on, what is to run in a container runs for real, in this environment."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
+        (self.directory / "environment.json").write_text(json.dumps({**environment, "PATH": path, "PWD": str(ROOT)}))
+
     def calls(self, *words: str) -> list[list[str]]:
         """The calls so far that have all of these words."""
         return [call["arguments"] for call in self._read("calls.json") if set(words) <= set(call["arguments"])]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +29,11 @@ elif "up" in arguments:
     (place / "running.json").write_text(json.dumps(["session-api", "session-db"]))
 elif "down" in arguments or "stop" in arguments:
     (place / "running.json").write_text("[]")
+elif "exec" in arguments and (place / "environment.json").exists():
+    # What would run in the service's container runs beside it, on the same database.
+    command = arguments[arguments.index("-T") + 2 :]
+    environment = json.loads((place / "environment.json").read_text())
+    sys.exit(subprocess.run(command, env=environment, cwd=environment["PWD"]).returncode)
 elif "exec" in arguments:
     print("The key is shown this once.")
     print("sk_test_0123456789abcdefghijklmnopqrstuv")

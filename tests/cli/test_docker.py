@@ -11,6 +11,7 @@ import pytest
 
 from strands_session_client.cli import env_files
 from tests.client.conftest import serve, steps  # noqa: F401
+from tests.conftest import KEYED
 
 from .conftest import KEY
 
@@ -36,6 +37,17 @@ def test_up_starts_the_backend_and_gives_the_agent_its_address_and_a_key(backend
     keys = ["flask", "keys", "create", "--tenant", "default", "--name", "my-agent", *scopes]
     assert ["compose", "--file", file, "exec", "-T", "session-api", *keys] == made
     assert KEY not in output
+
+
+def test_the_key_that_up_makes_opens_the_service(backend, cli, docker, keyed_url, database_url):
+    env_files.keep(backend / "session_backend/.env", {"API_PORT": keyed_url.rpartition(":")[2]})
+    docker.runs("session-api")
+    docker.executes({"DATABASE_URL": database_url, **KEYED})
+
+    cli.ok("up", "--detach")
+
+    assert "key         ok       may read, write and delete" in cli.ok("check").splitlines()
+    assert "sk_" == env_files.read(backend / ".env")["SESSION_BACKEND_API_KEY"][:3]
 
 
 def test_up_keeps_everything_else_in_the_agents_settings(backend, cli, docker):
