@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -43,7 +44,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     keyring = Keyring(database, settings.api_key_secrets) if settings.auth_mode == "keys" else None
     has_docs = settings.docs_access != "off"
 
-    app = Flask(__name__, static_folder="static" if has_docs else None)
+    app = _Service(__name__, static_folder="static" if has_docs else None)
     app.config.update(
         API_TITLE="Session Backend API",
         API_VERSION=__version__,
@@ -81,6 +82,12 @@ def migrations_directory() -> Path:
     """`migrations/` of the source tree, or the copy that an installed distribution carries."""
     installed = Path(__file__).parent / "migrations"
     return installed if installed.is_dir() else Path(__file__).parent.parent / "migrations"
+
+
+class _Service(Flask):
+    def ensure_sync(self, func: Any) -> Any:
+        """Nothing here is a coroutine; Flask looks that up ten times a request."""
+        return func
 
 
 class _Api(Api):

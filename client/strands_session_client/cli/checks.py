@@ -49,7 +49,7 @@ def unreachable() -> str | None:
 def key_is_good(url: str, key: str) -> bool:
     """Whether the backend accepts the key. Raises Refusal if it can't be asked."""
     try:
-        _call(Transport(url, key, SECONDS), f"{ids.SESSIONS}?limit=0", "sessions")
+        _call(Transport(url, settings.hidden(key), SECONDS), f"{ids.SESSIONS}?limit=0", "sessions")
     except (errors.AuthenticationError, errors.AuthorizationError):
         return False
     except errors.SessionRepositoryError as error:
@@ -58,7 +58,7 @@ def key_is_good(url: str, key: str) -> bool:
 
 
 def _checks(url: str, key: str | None) -> Iterator[Check]:
-    transport = Transport(url, key, SECONDS)
+    transport = Transport(url, settings.hidden(key), SECONDS)
     try:
         alive = _call(transport, "/health/live", "status")
     except errors.SessionRepositoryError as error:
