@@ -22,12 +22,14 @@ class Fault:
     """`bound` is in seconds from the fault's end until acknowledged writes flow again from all client processes.
 
     What takes the database away ends when its port is open again. What happens in an instant (`instant`) ends as it
-    begins; its injection goes on until everything that it sets off has happened.
+    begins; its injection goes on until everything that it sets off has happened. Whatever does not hit processes of the
+    service itself (`hits_service`) must leave it alive: /health/live answers all the time.
     """
 
     bound: float
     inject: Injection
     instant: bool = False
+    hits_service: bool = False
 
 
 @contextmanager
@@ -183,15 +185,15 @@ def _on(links: Callable[[Stack], list[Proxy]], begin: Callable[[Proxy, Step], No
 
 
 FAULTS = {
-    "worker killed": Fault(2, _kill_worker),
-    "master killed": Fault(10, _kill_master, instant=True),
+    "worker killed": Fault(2, _kill_worker, hits_service=True),
+    "master killed": Fault(10, _kill_master, instant=True, hits_service=True),
     "backend killed": Fault(5, _kill_backend),
     "postmaster killed": Fault(10, _kill_postmaster),
-    "worker frozen": Fault(2, _freeze_worker),
+    "worker frozen": Fault(2, _freeze_worker, hits_service=True),
     "database frozen": Fault(5, _freeze_database),
-    "reload (HUP)": Fault(2, _reload, instant=True),
-    "stop (TERM) and start": Fault(10, _terminate, instant=True),
-    "service before its database": Fault(10, _start_before_database),
+    "reload (HUP)": Fault(2, _reload, instant=True, hits_service=True),
+    "stop (TERM) and start": Fault(10, _terminate, instant=True, hits_service=True),
+    "service before its database": Fault(10, _start_before_database, hits_service=True),
     "pool exhausted": Fault(2, _exhaust_pool),
     "table locked": Fault(1, _lock_table),
     "disk full": Fault(2, _fill_disk),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from .history import OK, Attempt
+from .outage import Load, load
+from .probe import Probe
 from .schedule import Step
 from .workers import PROCESSES
 
-LOAD_SECONDS = 10.0  # before and after an outage
-LOAD_BOUND = 1.2
 HUNG_SECONDS = 1.0
 
 
@@ -27,21 +28,10 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Load:
-    """Requests a second of the client's library that came to the service: before, during and after an outage."""
-
-    before: float
-    during: float
-    after: float
-
-    @property
-    def growth(self) -> float:
-        return max(self.during, self.after) / self.before if self.before else float("inf")
-
-
-@dataclass(frozen=True)
 class Figures:
-    """`recovered` is None where some process did not write again before the next fault."""
+    """`recovered` is None where some process did not write again before the next fault; `silent` counts the probes
+    that /health/live left without an answer.
+    """
 
     window: Window
     requests: int
@@ -49,14 +39,20 @@ class Figures:
     unavailable: int
     unanswered: int
     defects: int
+    silent: int
     recovered: float | None
     load: Load | None
 
 
-def figures(window: Window, attempts: Iterable[Attempt], arrivals: Sequence[float]) -> Figures:
-    """`arrivals` are the moments at which requests of the client's library came to the service."""
-    within = [a for a in attempts if not a.is_call and _belongs(a, window)]
+def figures(window: Window, attempts: Sequence[Attempt], arrivals: Sequence[float], probes: Iterable[Probe]) -> Figures:
+    """`attempts` are in the order of their start; `arrivals` are the moments at which requests of the client's library
+    came to the service.
+    """
+    first = bisect_left(attempts, window.begin - HUNG_SECONDS, key=attrgetter("start"))
+    last = bisect_left(attempts, window.until, key=attrgetter("start"))
+    within = [a for a in attempts[first:last] if not a.is_call and _belongs(a, window)]
     recovered = recovery(within, window.end)
+    healed = window.end + (recovered or 0)
     return Figures(
         window,
         requests=len(within),
@@ -64,19 +60,20 @@ def figures(window: Window, attempts: Iterable[Attempt], arrivals: Sequence[floa
         unavailable=sum(a.status == 503 for a in within),
         unanswered=sum(a.status is None for a in within),
         defects=sum(a.status == 500 for a in within),
+        silent=sum(not p.is_answered and _belongs(p, window) for p in probes),
         recovered=recovered,
-        load=_load(window, recovered, arrivals) if window.step.is_outage and recovered is not None else None,
+        load=load(window.begin, window.end, healed, attempts, arrivals) if window.step.is_outage else None,
     )
 
 
-def _belongs(attempt: Attempt, window: Window) -> bool:
+def _belongs(attempt: Attempt | Probe, window: Window) -> bool:
     """What is on its way when a fault comes is hit by that one, unless it hung already."""
     if attempt.start < window.begin:
         return attempt.end >= window.begin and window.begin - attempt.start <= HUNG_SECONDS
     return attempt.start < window.until and (attempt.end < window.until or window.until - attempt.start > HUNG_SECONDS)
 
 
-def recovery(attempts: Iterable[Attempt], end: float) -> float | None:
+def recovery(attempts: Sequence[Attempt], end: float) -> float | None:
     """Seconds from the fault's end until a write that began later is acknowledged in every process, and nothing that
     began later fails; None if that is not so yet.
     """
@@ -89,16 +86,3 @@ def recovery(attempts: Iterable[Attempt], end: float) -> float | None:
         return None
     failures = (a.end for a in later if a.status is None or a.status >= 500)
     return max(*acknowledged.values(), *failures, 0) - end
-
-
-def _load(window: Window, recovered: float, arrivals: Sequence[float]) -> Load:
-    healed = window.end + recovered
-
-    def rate(start: float, end: float) -> float:
-        return (bisect_left(arrivals, end) - bisect_left(arrivals, start)) / (end - start)
-
-    return Load(
-        before=rate(window.begin - LOAD_SECONDS, window.begin),
-        during=rate(window.begin, window.end),
-        after=rate(healed, healed + LOAD_SECONDS),
-    )

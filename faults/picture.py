@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from .faults import FAULTS
 from .history import OK
 from .run import Result
 
@@ -22,7 +23,6 @@ _FAMILIES = {
     "processes of the service": "#009e73",
     "the database": "#56b4e9",
 }
-_OF_SERVICE = ("worker", "master", "reload", "stop")
 _LABELLED = 40  # more faults than this have no room for their names
 
 
@@ -75,4 +75,4 @@ def _family(kind: str) -> str:
     for link in ("database link", "client link"):
         if kind.startswith(link):
             return link
-    return "processes of the service" if kind.startswith(_OF_SERVICE) else "the database"
+    return "processes of the service" if FAULTS[kind].hits_service else "the database"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from . import outage
 from .checker import Violation
 from .faults import FAULTS
 from .history import OK
-from .measure import LOAD_BOUND, Figures
+from .measure import Figures
 from .run import Result
 
 _SHOWN = 20  # broken promises of a kind, to be written out
@@ -85,8 +86,10 @@ def _verdict(group: list[Figures]) -> str:
         return f"not run: {obstacles[0]}"
     if any(f.recovered is None for f in group):
         return "**did not recover**"
-    if any(f.load is not None and f.load.growth > LOAD_BOUND for f in group):
-        return f"**load grew more than {LOAD_BOUND} times**"
+    if any(map(_is_silent, group)):
+        return "**/health/live was silent**"
+    if any(f.load is not None and not f.load.is_bounded for f in group):
+        return f"**load grew more than {outage.BOUND} times**"
     return "kept" if all(map(_is_kept, group)) else "**bound missed**"
 
 
@@ -95,7 +98,13 @@ def _is_kept(figures: Figures) -> bool:
         return True
     if figures.recovered is None or figures.recovered > FAULTS[figures.window.step.kind].bound:
         return False
-    return not figures.defects and (figures.load is None or figures.load.growth <= LOAD_BOUND)
+    if figures.defects or _is_silent(figures):
+        return False
+    return figures.load is None or figures.load.is_bounded
+
+
+def _is_silent(figures: Figures) -> bool:
+    return figures.silent > 0 and not FAULTS[figures.window.step.kind].hits_service
 
 
 def _of_the_client(result: Result) -> Iterator[str]:
@@ -112,11 +121,11 @@ def _of_the_client(result: Result) -> Iterator[str]:
     loads = [(f.window.step.kind, f.load) for f in result.figures if f.load is not None]
     if loads:
         yield ""
-        yield "| Outage of 10 s | Requests per s before | during | 10 s after | Growth | Bound |"
-        yield "|---|--:|--:|--:|--:|--:|"
+        yield "| Outage of 10 s | Requests a second before | during | after | Growth | Bound | Tries a call before | after |"
+        yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     for kind, load in loads:
-        rates = f"{load.before:.1f} | {load.during:.1f} | {load.after:.1f}"
-        yield f"| {kind} | {rates} | {load.growth:.2f} | {LOAD_BOUND} |"
+        rates = f"{load.before:.1f} | {load.during:.1f} | {load.after:.1f} | {load.growth:.2f}"
+        yield f"| {kind} | {rates} | {outage.BOUND} | {load.tries_before:.2f} | {load.tries_after:.2f} |"
 
 
 def _broken(violations: list[Violation]) -> Iterator[str]:

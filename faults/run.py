@@ -6,14 +6,16 @@ import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic, sleep
 
-from . import final, load, stack, workers
+from . import final, load, outage, stack, workers
 from .checker import Violation, check
 from .faults import FAULTS
 from .history import Attempt, Reader
-from .measure import LOAD_SECONDS, Figures, Window, figures, recovery
+from .measure import Figures, Window, figures, recovery
+from .probe import looking
 from .schedule import Step, plan
 from .stack import Stack
 
@@ -43,7 +45,7 @@ def run(seed: int, length: str, directory: Path, tell: Callable[[str], None]) ->
     with stack.running(directory) as running:
         started = monotonic()
         agents_url, raw_url = (f"http://127.0.0.1:{link.port}" for link in running.client_links)
-        with load.running(agents_url, raw_url, seed, history) as failed:
+        with load.running(agents_url, raw_url, seed, history) as failed, looking(running.service.url) as probes:
             sleep(CALM_SECONDS)
             windows = []
             for step in plan(seed, length):
@@ -58,13 +60,14 @@ def run(seed: int, length: str, directory: Path, tell: Callable[[str], None]) ->
         (version,) = running.postgres.rows("SHOW server_version")[0]
     ends = [window.begin for window in windows[1:]] + [float("inf")]
     windows = [Window(w.step, w.begin, w.end, end, w.obstacle) for w, end in zip(windows, ends, strict=True)]
+    attempts = sorted(reader.attempts, key=attrgetter("start"))
     return Result(
         seed,
         length,
         started,
-        reader.attempts,
-        [figures(window, reader.attempts, arrivals) for window in windows],
-        check(reader.attempts, api, sql),
+        attempts,
+        [figures(window, attempts, arrivals, probes) for window in windows],
+        check(attempts, api, sql),
         f"Python {platform.python_version()}, PostgreSQL {version}, {os.cpu_count()} cores",
     )
 
@@ -75,7 +78,7 @@ def _inject(running: Stack, step: Step, reader: Reader, tell: Callable[[str], No
         now = monotonic()
         tell(f"{step.kind}: not run, {running.disk.obstacle}")
         return Window(step, now, now, now, running.disk.obstacle)
-    sleep(LOAD_SECONDS if step.is_outage else step.pause)
+    sleep(outage.SECONDS if step.is_outage else step.pause)
     reader.read()
     begin, seen = monotonic(), len(reader.attempts)
     with fault.inject(running, step):
@@ -85,7 +88,7 @@ def _inject(running: Stack, step: Step, reader: Reader, tell: Callable[[str], No
         sleep(0.1)
         reader.read()
         recovered = recovery(reader.attempts[seen:], end)
-        calm = LOAD_SECONDS if step.is_outage else CALM_SECONDS
+        calm = outage.SECONDS if step.is_outage else CALM_SECONDS
         if recovered is not None and monotonic() > end + recovered + calm:
             tell(f"{step.kind}: held {end - begin:.1f} s, recovered after {recovered:.2f} s")
             break

@@ -16,6 +16,7 @@ from faults.faults import FAULTS
 from faults.final import Api, Sql
 from faults.history import FAILED, OK, UNKNOWN, Attempt
 from faults.measure import recovery
+from faults.outage import Load
 from faults.proxy import Proxy, to_port
 from faults.schedule import KINDS, PARTS, plan
 from faults.workers import PROCESSES
@@ -97,6 +98,21 @@ def test_a_fault_is_over_when_every_process_writes_again_and_nothing_fails_any_m
     assert PROCESSES == recovery(writes, end=10.0)
     assert 9.0 == recovery([*writes, failure], end=10.0)
     assert PROCESSES == recovery([*writes, replace(failure, start=9.9)], end=10.0)
+
+
+@pytest.mark.parametrize(
+    ("during", "after", "tries_after", "is_bounded"),
+    [
+        (10.0, 100.0, 1.0, True),
+        (121.0, 100.0, 1.0, False),
+        (10.0, 130.0, 1.3, False),
+        (10.0, 130.0, 1.0, True),  # more calls, not more tries
+    ],
+)
+def test_an_outage_must_not_make_clients_ask_more_often(
+    during: float, after: float, tries_after: float, is_bounded: bool
+) -> None:
+    assert is_bounded == Load(100.0, during, after, 1.0, tries_after).is_bounded
 
 
 @pytest.fixture
