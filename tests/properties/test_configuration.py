@@ -214,7 +214,7 @@ def faulty_settings(draw: st.DrawFn) -> tuple[dict[str, str], set[str]]:
         together.append(({"RETRY_BACKOFF_MIN": "30", "RETRY_BACKOFF_MAX": "2.5"}, "RETRY_BACKOFF_MIN"))
     if not {"DATABASE_URL", "ENVIRONMENT"} & set(at_fault):
         together.append(({"ENVIRONMENT": "production", "DATABASE_URL": None}, "DATABASE_URL"))
-    if not {"AUTH_MODE", "ENVIRONMENT"} & set(at_fault):
+    if not {"AUTH_MODE", "API_KEY_SECRET", "ENVIRONMENT"} & set(at_fault):
         together.append(({"AUTH_MODE": "none", "ENVIRONMENT": "production"}, "AUTH_MODE"))
     if not {"RATE_LIMIT", "RATE_LIMIT_STORAGE_URL", "API_WORKERS"} & set(at_fault):
         limited = {"RATE_LIMIT": "5/second", "API_WORKERS": "2"}
