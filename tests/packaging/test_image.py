@@ -112,18 +112,22 @@ def settings(fresh_url: str) -> Iterator[dict[str, str]]:  # noqa: F811
     proxy.close()
 
 
-def test_the_image_upgrades_its_database_then_serves_and_stops_when_told(
+def test_the_image_upgrades_its_database_makes_a_key_serves_and_stops_when_told(
     container: Container,
     settings: dict[str, str],
     fresh_url: str,  # noqa: F811
 ) -> None:
     image, url = container.image, f"http://127.0.0.1:{settings['API_PORT']}"
     assert 0 == container.run(["flask", "db", "upgrade"], **settings), container.log()
+    assert 0 == container.run(["flask", "keys", "create", "--tenant", "acme", "--name", "first"], **settings)
+    key = re.search(r"sk_[0-9A-Za-z]{49}", container.log())[0]
     gunicorn = container.start(image.command, **settings)
     wait_until_ready(url, gunicorn, container.writable / "log")
     process = psutil.Process(gunicorn.pid)
     health = container.run(image.healthcheck, **settings)
-    answer = requests.get(f"{url}/health").json()
+    made = requests.post(
+        f"{url}/api/v1/sessions", json={"session_id": "first"}, headers={"Authorization": f"Bearer {key}"}
+    )
     workers = process.children()
     users = {process.uids().real, *(worker.uids().real for worker in workers)}
     gunicorn.send_signal(signal.SIGTERM)
@@ -131,7 +135,7 @@ def test_the_image_upgrades_its_database_then_serves_and_stops_when_told(
     engine = create_engine(fresh_url)
     assert "session_messages" in inspect(engine).get_table_names()
     engine.dispose()
-    assert (0, "healthy") == (health, answer["status"])
+    assert (0, 201) == (health, made.status_code)
     assert 3 == len(workers)
     assert {10001 if container._confined() else os.getuid()} == users
     assert 0 == gunicorn.wait(30)
