@@ -121,7 +121,7 @@ def _of_the_client(result: Result) -> Iterator[str]:
     loads = [(f.window.step.kind, f.load) for f in result.figures if f.load is not None]
     if loads:
         yield ""
-        yield "| Outage of 10 s | Requests a second before | during | after | Growth | Bound | Tries a call before | after |"
+        yield "| Outage of 10 s | Requests/s before | during | after | Growth | Bound | Tries a call before | after |"
         yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     for kind, load in loads:
         rates = f"{load.before:.1f} | {load.during:.1f} | {load.after:.1f} | {load.growth:.2f}"
