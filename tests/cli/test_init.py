@@ -148,7 +148,7 @@ def test_a_failed_init_leaves_nothing_behind_and_says_why(here):
     failed = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
 
     assert 1 == failed.returncode
-    assert f"Error: {here / 'my-agent'} can't be made: File too large.\n" == failed.stderr.partition("\n")[2]
+    assert f"Error: {here / 'my-agent'} can't be made: File too large." == failed.stderr.splitlines()[-1]
     assert [] == os.listdir(here)
 
 

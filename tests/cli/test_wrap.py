@@ -43,11 +43,12 @@ def wrap(cli: Cli) -> Callable[..., Result]:
 
 
 @pytest.fixture
-def wrapped(here, original, monkeypatch, wrap):
-    """A project that the original made with our option, which the test is in."""
+def wrapped(here, original, monkeypatch, port, wrap):
+    """A project that the original made with our option, which the test is in, its backend on a port that is free."""
     done = wrap("init", "my-agent", "--session-state=postgresql", "-d", "Counts sheep")
     assert 0 == done.exit_code, done.stdout + done.stderr
     monkeypatch.chdir(here / "my-agent")
+    env_files.keep(Path("session_backend/.env"), {"API_PORT": str(port)})
     return here / "my-agent"
 
 
