@@ -10,6 +10,7 @@ from typing import Any as _Any
 
 from . import config as _config  # gunicorn takes every public name here for a setting
 from . import logs as _logs
+from . import metrics as _metrics
 from . import refusals as _refusals
 from . import uncaught as _uncaught
 from .errors import ConfigError as _ConfigError
@@ -66,7 +67,7 @@ logger_class = _Logger
 def on_starting(server: _Any) -> None:
     if _settings.auth_mode == "none" and not _settings.listens_on_loopback:
         server.log.warning("AUTH_MODE is none: whoever reaches %s reads and writes everything.", bind)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="session-api-metrics-", dir=worker_tmp_dir)
+    _metrics.share(tempfile.mkdtemp(prefix="session-api-metrics-", dir=worker_tmp_dir))
 
 
 def on_reload(server: _Any) -> None:

@@ -34,7 +34,7 @@ def _start() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.failure = None
-    metrics.IN_FLIGHT.inc()
+    metrics.in_flight().inc()
 
 
 def _finish(response: Response) -> Response:
@@ -75,4 +75,4 @@ def _template(rule: str) -> str:
 
 
 def _leave(_: BaseException | None) -> None:
-    metrics.IN_FLIGHT.dec()
+    metrics.in_flight().dec()

@@ -53,7 +53,7 @@ ALLOWED = {
     "worker": set(),
     "refusals": {"problems"},
     "uncaught": {"errors", "logs"},
-    "serving": {"errors", "config", "logs", "refusals", "uncaught"},
+    "serving": {"errors", "config", "logs", "metrics", "refusals", "uncaught"},
     "web": {
         "web", "auth", "caller", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"
     },
