@@ -13,10 +13,12 @@ OFFLINE ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' session_api/version.py)
+# The same on every database, and slow.
+TOOLS := tests/cli tests/helm tests/packaging
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs demo-agent test-install example
+.PHONY: help run demo test test-tools bench bench-report lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs demo-agent test-install example
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,10 +38,19 @@ demo-agent: $(VENV)/.run  ## Let a generated project be killed, and remember; ne
 	@exec $(BIN)/python examples/test-session-agent/demo.py
 
 test: $(VENV)/.dev  ## Run the tests, on the embedded PostgreSQL or on TEST_DATABASE_URL
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TOOLS:%=--ignore=%) $(ARGS)
+
+test-tools: $(VENV)/.dev  ## Run the tests of the command strands-session, the image and the chart
+	@$(BIN)/python -m pytest $(TOOLS) $(ARGS)
 
 test-install: $(VENV)/.dev  ## Install a generated project from nothing, as its users do, and run it (a minute)
 	@$(BIN)/python -m pytest tests/cli/from_nothing.py $(ARGS)
+
+bench: $(VENV)/.dev  ## Measure the service against bare handlers, pgbench and the SDK's files (ten minutes)
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-report: $(VENV)/.dev  ## Write docs/performance.md of what was measured last
+	@$(BIN)/python -m bench.report
 
 lint: $(VENV)/.dev  ## Check style and formatting
 	@$(BIN)/ruff check
@@ -48,7 +59,7 @@ lint: $(VENV)/.dev  ## Check style and formatting
 types: $(VENV)/.dev  ## Check types
 	@$(BIN)/mypy
 
-check: lint types test  ## Everything that a change must pass
+check: lint types test-tools test  ## Everything that a change must pass
 
 format: $(VENV)/.dev  ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format
