@@ -85,7 +85,7 @@ lock: $(VENV)/.dev  ## Lock the requirements anew; UPGRADE=1 takes the newest ve
 		--extra embedded --extra cli --constraints requirements/service.txt --constraints requirements/build.txt \
 		--output-file requirements/run.txt
 	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in requirements/dev.in \
-		--extra embedded --extra cli --constraints requirements/run.txt --output-file requirements/dev.txt
+		--extra embedded --extra cli --extra otel --constraints requirements/run.txt --output-file requirements/dev.txt
 
 faults: $(VENV)/.dev  ## Break everything under load and check every promise; SEED=… replays a run
 	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) --length $(LENGTH)

@@ -12,11 +12,13 @@ from . import config as _config  # gunicorn takes every public name here for a s
 from . import logs as _logs
 from . import metrics as _metrics
 from . import refusals as _refusals
+from . import tracing as _tracing
 from . import uncaught as _uncaught
 from .errors import ConfigError as _ConfigError
 
 try:
     _settings = _config.load()
+    _traces = _tracing.asked()
 except _ConfigError as error:
     _uncaught.end_for(error)
 
@@ -78,6 +80,11 @@ def post_fork(server: _Any, worker: _Any) -> None:
     before = _reloads[0]
     # A worker that stops says that it is not ready; one that is replaced must not say so for those after it.
     worker.is_replaced = lambda: _reloads[0] != before
+
+
+def post_worker_init(worker: _Any) -> None:
+    if _traces:
+        _tracing.start(worker.app.wsgi())
 
 
 def child_exit(server: _Any, worker: _Any) -> None:

@@ -50,10 +50,11 @@ ALLOWED = {
     "problems": {"errors", "render"},
     "embedded": {"errors", "config"},
     "distribute": {"errors", "store"},
+    "tracing": {"errors", "version"},
     "worker": set(),
     "refusals": {"problems"},
     "uncaught": {"errors", "logs"},
-    "serving": {"errors", "config", "logs", "metrics", "refusals", "uncaught"},
+    "serving": {"errors", "config", "logs", "metrics", "refusals", "tracing", "uncaught"},
     "web": {
         "web", "auth", "caller", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"
     },
@@ -75,6 +76,7 @@ KNOW_FLASK = {
     "cli",
     "commands",
     "distribute",
+    "tracing",
     "terminal",
 }
 
