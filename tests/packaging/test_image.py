@@ -149,7 +149,8 @@ def test_without_its_settings_it_ends_with_a_list_of_what_is_missing(container: 
     code = container.run(container.image.command)
 
     assert 0 != code
-    assert "DATABASE_URL: Must be set when ENVIRONMENT is production." in container.log()
+    assert all(name in container.log() for name in ("DATABASE_URL", "API_KEY_SECRET"))
+    assert "Must be set when ENVIRONMENT is production." in container.log()
 
 
 def test_the_image_holds_the_locked_wheels_and_nothing_else(image: Stage) -> None:
