@@ -57,7 +57,8 @@ def send(url: str, data: bytes, *, and_stop: bool = False) -> Answer:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
         if and_stop:
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the service may have answered and closed already
+                connection.shutdown(socket.SHUT_WR)
         response = HTTPResponse(connection, method=method)
         response.begin()
         return Answer(response.status, response.headers, response.read())
