@@ -61,6 +61,7 @@ class Proxy:
         self._lock = threading.Lock()
         self.accepted = 0
         self.requests: list[float] = []
+        self.answered = 0  # bytes
         self.calm()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -135,6 +136,7 @@ class Proxy:
                 if not answers and self._is_to_cut("half"):
                     target.sendall(data[: len(data) // 2])
                     break
+                self.answered += len(data) if answers else 0
                 self._send(target, data)
         link.end()
         link.leave()

@@ -13,6 +13,7 @@ import requests
 
 from strands_session_client import PostgreSQLSessionRepository
 from strands_session_client.answers import Answer
+from strands_session_client.cache import Cache
 from strands_session_client.errors import ConflictError, SessionRepositoryError
 from strands_session_client.resources import Resources
 from strands_session_client.transport import CONNECT_SECONDS, READ_SECONDS, Transport
@@ -24,7 +25,8 @@ from .history import FAILED, OK, UNKNOWN, Attempt, Recorder
 def repository(base_url: str, seed: int, process: int, recorder: Recorder) -> PostgreSQLSessionRepository:
     """The client's library as it is, with a door that writes down who passes."""
     recorded = PostgreSQLSessionRepository(base_url)
-    recorded._stored = Resources(_RecordedTransport(base_url, seed, process, recorder))
+    transport = _RecordedTransport(base_url, seed, process, recorder)
+    recorded._stored = Resources(transport, Cache(base_url, None, 0))  # the history needs every answer whole
     return recorded
 
 
@@ -36,7 +38,7 @@ class _RecordedTransport(Transport):
         self._calls = count()
         self._mine = threading.local()
 
-    def call(self, method: str, path: str, document: Mapping[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    def call(self, method: str, path: str, document: Mapping[str, Any] | None = None, **options: Any) -> Answer:
         self._mine.call, self._mine.outcomes = next(self._calls), set()
         known = exchange.request(method, path, document)
         start, outcome, status = monotonic(), OK, None

@@ -33,6 +33,11 @@ def decode(document: Any) -> Any:
         raise SessionRepositoryError(f"What is stored as bytes is not base64: {failure}") from failure
 
 
+def restored(stored: dict[str, Any]) -> dict[str, Any]:
+    """A row as the service sends it, with the bytes in its documents restored."""
+    return {name: decode(value) if name in _DOCUMENTS else value for name, value in stored.items()}
+
+
 def _default(value: object) -> Any:
     if isinstance(value, bytes):
         return encode_bytes_values(value)
@@ -70,6 +75,8 @@ def _fits(value: Any) -> bool:
     return True
 
 
+# Not `multi_agent_state`, which nothing here reads: what others keep there is theirs.
+_DOCUMENTS = frozenset({"message", "redact_message", "state", "conversation_manager_state", "internal_state"})
 _DEEPEST = 100  # the service accepts nothing deeper
 # Bytes are encoded on demand: a walk through every message beforehand would cost more than the encoding.
 _UTF8 = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)

@@ -8,6 +8,7 @@ from strands.session.session_repository import SessionRepository
 from strands.types.session import Session, SessionAgent, SessionMessage
 
 from strands_session_client import ids, settings, wire
+from strands_session_client.cache import DEFAULT_BYTES, Cache
 from strands_session_client.resources import Resources
 from strands_session_client.transport import Transport
 
@@ -32,6 +33,7 @@ class PostgreSQLSessionRepository(SessionRepository):
         *,
         api_key: str | None = None,
         allow_insecure_key: bool = False,
+        cache_bytes: int = DEFAULT_BYTES,
     ) -> None:
         """Connects with the first call.
 
@@ -40,6 +42,8 @@ class PostgreSQLSessionRepository(SessionRepository):
             timeout: Seconds that one call may take in all, its retries included.
             api_key: Sent as a bearer token; SESSION_BACKEND_API_KEY if not given.
             allow_insecure_key: Send the key over plain http to another machine as well.
+            cache_bytes: Of what was read, this much is kept in this process, and read again only if the service says
+                that it changed. 0 keeps nothing.
 
         Raises:
             ValidationError: If one of these can't be used.
@@ -48,7 +52,8 @@ class PostgreSQLSessionRepository(SessionRepository):
         self.base_url = settings.service_url(base_url)
         self.timeout = settings.checked_timeout(timeout)
         key = settings.service_key(api_key, self.base_url, allow_insecure=allow_insecure_key)
-        self._stored = Resources(Transport(self.base_url, key, self.timeout))
+        cache = Cache(self.base_url, key, settings.checked_cache_bytes(cache_bytes))
+        self._stored = Resources(Transport(self.base_url, key, self.timeout), cache)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
@@ -106,7 +111,7 @@ class PostgreSQLSessionRepository(SessionRepository):
             "updated_after": updated_after,
             "updated_before": updated_before,
         }
-        rows = self._stored.rows(ids.SESSIONS, "sessions", limit, offset or 0, filters)
+        rows = self._stored.rows(ids.SESSIONS, "sessions", limit, offset, filters)
         return [wire.to_session(row) for row in rows]
 
     # Agents
@@ -150,7 +155,7 @@ class PostgreSQLSessionRepository(SessionRepository):
         self, session_id: str, limit: int | None = None, offset: int | None = 0, **kwargs: Any
     ) -> list[SessionAgent]:
         """The session's agents by creation. Raises SessionNotFoundError."""
-        rows = self._stored.rows(ids.agents(session_id), "agents", limit, offset or 0)
+        rows = self._stored.rows(ids.agents(session_id), "agents", limit, offset)
         return [wire.to_agent(row) for row in rows]
 
     # Messages
@@ -207,7 +212,10 @@ class PostgreSQLSessionRepository(SessionRepository):
         self, session_id: str, agent_id: str, limit: int | None = None, offset: int | None = 0, **kwargs: Any
     ) -> list[SessionMessage]:
         """The messages by id: `limit`, or all, from the position `offset` on. Raises AgentNotFoundError."""
-        rows = self._stored.rows(ids.messages(session_id, agent_id), "messages", limit, offset or 0)
+        path = ids.messages(session_id, agent_id)
+        if limit is None:
+            return [wire.to_message(row) for row in self._stored.conversation(path, offset)]
+        rows = self._stored.rows(path, "messages", limit, offset)
         return [wire.to_message(row) for row in rows]
 
     def last_message(self, session_id: str, agent_id: str) -> SessionMessage | None:

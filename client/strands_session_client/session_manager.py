@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from strands.session.repository_session_manager import RepositorySessionManager
 
+from strands_session_client.cache import DEFAULT_BYTES
 from strands_session_client.errors import ConflictError
 from strands_session_client.repository import PostgreSQLSessionRepository
 from strands_session_client.settings import hidden
@@ -27,11 +28,16 @@ class PostgreSQLSessionManager(RepositorySessionManager):
         *,
         api_key: str | None = None,
         allow_insecure_key: bool = False,
+        cache_bytes: int = DEFAULT_BYTES,
     ) -> None:
         """Takes what PostgreSQLSessionRepository takes; raises what errors.py lists."""
         api_key = hidden(api_key)
         self._repository = PostgreSQLSessionRepository(
-            base_url, timeout, api_key=api_key, allow_insecure_key=allow_insecure_key
+            base_url,
+            timeout,
+            api_key=api_key,
+            allow_insecure_key=allow_insecure_key,
+            cache_bytes=cache_bytes,
         )
         try:
             try:

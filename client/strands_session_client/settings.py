@@ -72,6 +72,13 @@ def checked_timeout(timeout: float) -> float:
     return timeout
 
 
+def checked_cache_bytes(cache_bytes: int) -> int:
+    """The bytes that may be kept; ValidationError unless they are a count."""
+    if isinstance(cache_bytes, bool) or not isinstance(cache_bytes, int) or cache_bytes < 0:
+        raise ValidationError("cache_bytes must be a number of bytes, 0 to keep nothing.")
+    return cache_bytes
+
+
 def _is_set(name: str) -> bool:
     return os.environ.get(name, "").strip().lower() in {"1", "true"}
 

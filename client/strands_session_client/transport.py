@@ -1,19 +1,17 @@
-"""The one door to the service: connections, tries and errors of every call."""
+"""The one door to the service: tries, time and errors of every call."""
 
 import logging
-import os
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from strands_session_client import answers, retry
+from strands_session_client import answers, connections, retry
 from strands_session_client.documents import encode
 from strands_session_client.errors import DatabaseConnectionError, SessionRepositoryError, ValidationError
-from strands_session_client.settings import Key, is_loopback
+from strands_session_client.settings import Key
 from strands_session_client.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -22,8 +20,8 @@ CONNECT_SECONDS = 3.0
 # Above the 15 s that the service gives a request: a write that timed out here can't land there afterwards.
 READ_SECONDS = 20.0
 _LARGE_BODY = 256 * 1024
-_READ_SIZE = 4096  # small, so that a trickling answer can't outlive its time by much
-_CONNECTIONS = 128
+# Small, so that a trickling answer can't outlive its time by much; large enough for its cost not to count.
+_READ_SIZE = 16 * 1024
 
 
 class Transport:
@@ -34,13 +32,8 @@ class Transport:
         self.timeout = timeout
         self._template = _template(base_url, api_key)
         self._root = (self._template.url or base_url).rstrip("/")
-        with requests.Session() as http:
-            environment = http.merge_environment_settings(base_url, {}, True, True, None)
-        # A proxy's localhost is not ours, and has no business with the key.
-        self._proxies = {} if is_loopback(base_url) else environment["proxies"]
-        self._verify = environment["verify"] or True
-        # By process: a child of a fork must neither use nor close its parent's connections.
-        self._adapters: dict[int, HTTPAdapter] = {}
+        self._connections = connections.shared(base_url)
+        self._connections.use(self)
 
     def call(
         self,
@@ -50,16 +43,18 @@ class Transport:
         *,
         expects: str = "",
         resource: str = "",
+        known_tag: str | None = None,
         tries: int = retry.TRIES,
-    ) -> dict[str, Any]:
-        """The body of the answer, or what was sent where an earlier try turns out to have done the work.
+    ) -> answers.Answer:
+        """The answer, a success; its body is what was sent where an earlier try turns out to have done the work.
 
-        `expects` is a field that the answer must have, `resource` what a DELETE deletes.
+        `expects` is a field that the answer must have, `resource` what a DELETE deletes, `known_tag` the ETag of what
+        need not be sent again: the answer then says that it is unchanged.
 
         Raises:
             SessionRepositoryError: Of the kind that errors.py lists for what happened.
         """
-        request = self._request(method, path, document)
+        request = self._request(method, path, document, known_tag)
         deadline = time.monotonic() + self.timeout
         for tried in range(1, tries + 1):
             retry_after = None
@@ -71,9 +66,9 @@ class Transport:
                     break
             else:
                 if tried > 1 and answer.grants(method, resource):
-                    return dict(document or {})
+                    return answer._replace(body=dict(document or {}))
                 if answer.status not in retry.STATUSES:
-                    return answer.content(method, expects)
+                    return answer.checked(method, expects, known_tag)
                 error, retry_after = answer.error(), answer.headers.get("Retry-After")
             pause = retry.pause(tried, retry_after)
             if tried == tries or time.monotonic() + pause >= deadline:
@@ -83,18 +78,19 @@ class Transport:
         raise error
 
     def close(self) -> None:
-        """Close this process's connections; a later call opens new ones."""
-        adapter = self._adapters.pop(os.getpid(), None)
-        if adapter is not None:
-            adapter.close()
+        """Close this process's connections if no other transport uses them; a later call opens new ones."""
+        self._connections.leave(self)
 
-    def _request(self, method: str, path: str, document: Mapping[str, Any] | None) -> requests.PreparedRequest:
-        # Copied from a template and handed to the adapter itself: requests.Session would double the cost of a
-        # call, keep cookies, follow redirects and let a .netrc replace the key.
+    def _request(
+        self, method: str, path: str, document: Mapping[str, Any] | None, known_tag: str | None
+    ) -> requests.PreparedRequest:
+        # A copy, since preparing a request anew would parse and check what never changes.
         request = self._template.copy()
         request.method = method
         request.url = f"{self._root}{path}"
         request.headers["X-Request-ID"] = uuid.uuid4().hex
+        if known_tag is not None:
+            request.headers["If-None-Match"] = known_tag
         if document is not None:
             request.body = encode(document)
             request.headers["Content-Type"] = "application/json"
@@ -107,10 +103,8 @@ class Transport:
         # urllib3 applies the connect timeout to the sending of the whole body as well.
         is_large = len(request.body or b"") > _LARGE_BODY
         connect = min(READ_SECONDS, left / 2) if is_large else min(CONNECT_SECONDS, left / 4)
-        timeout = (connect, min(READ_SECONDS, left - connect))
         chunks = []
-        adapter = self._adapter()
-        with adapter.send(request, True, timeout, verify=self._verify, proxies=self._proxies) as response:
+        with self._connections.send(request, (connect, min(READ_SECONDS, left - connect))) as response:
             for chunk in response.iter_content(_READ_SIZE):
                 chunks.append(chunk)
                 if time.monotonic() > deadline:
@@ -120,14 +114,6 @@ class Transport:
         if answer.is_cut_short:
             raise requests.exceptions.ChunkedEncodingError("The answer was cut short.")
         return answer
-
-    def _adapter(self) -> HTTPAdapter:
-        process = os.getpid()
-        adapter = self._adapters.get(process)
-        if adapter is None:
-            # setdefault, and no lock: a lock could be held by another thread at the moment of a fork.
-            adapter = self._adapters.setdefault(process, HTTPAdapter(pool_maxsize=_CONNECTIONS))
-        return adapter
 
     def _no_answer(self, request: requests.PreparedRequest, failure: Exception, tried: int) -> SessionRepositoryError:
         cause = retry.cause(failure)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
 from strands_session_client import ids
-from strands_session_client.documents import decode
 
 if TYPE_CHECKING:
     from strands.multiagent.base import MultiAgentBase
@@ -60,29 +59,30 @@ def to_session(stored: Document) -> Session:
 
 
 def to_agent(stored: Document) -> SessionAgent:
-    """The SDK's SessionAgent, with its bytes restored."""
+    """The SDK's SessionAgent."""
     return SessionAgent(
         agent_id=stored["agent_id"],
-        state=decode(stored["state"]),
-        conversation_manager_state=decode(stored["conversation_manager_state"]),
-        _internal_state=decode(stored["internal_state"]),
+        state=stored["state"],
+        conversation_manager_state=stored["conversation_manager_state"],
+        _internal_state=stored["internal_state"],
         **_times_of(stored),
     )
 
 
 def to_message(stored: Document) -> SessionMessage:
-    """The SDK's SessionMessage, with its bytes restored."""
+    """The SDK's SessionMessage."""
     return SessionMessage(
-        message=decode(stored["message"]),
-        message_id=stored["message_id"],
-        redact_message=decode(stored["redact_message"]),
-        **_times_of(stored),
+        stored["message"],
+        stored["message_id"],
+        stored["redact_message"],
+        stored["created_at"],
+        stored["updated_at"],
     )
 
 
 def to_state(stored: Document) -> Document:
-    """A multi-agent's state, with its bytes restored."""
-    state: Document = decode(stored["state"])
+    """A multi-agent's state."""
+    state: Document = stored["state"]
     return state
 
 

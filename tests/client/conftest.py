@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from strands_session_client import cache
+
 Step = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -150,6 +152,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("SESSION_BACKEND_") or name.lower().endswith("_proxy") or name.endswith("_CA_BUNDLE"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """What another test has read is no help to this one."""
+    cache.clear()
 
 
 @pytest.fixture

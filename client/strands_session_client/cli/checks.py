@@ -120,7 +120,7 @@ def _compatible(version: str) -> list[str]:
 
 
 def _call(transport: Transport, path: str, expects: str) -> dict[str, Any]:
-    return transport.call("GET", path, expects=expects, tries=1)
+    return transport.call("GET", path, expects=expects, tries=1).body or {}
 
 
 def _reason(error: errors.SessionRepositoryError) -> str:
