@@ -186,13 +186,13 @@ def _on(links: Callable[[Stack], list[Proxy]], begin: Callable[[Proxy, Step], No
 
 FAULTS = {
     "worker killed": Fault(2, _kill_worker, hits_service=True),
-    "master killed": Fault(10, _kill_master, instant=True, hits_service=True),
+    "master killed": Fault(15, _kill_master, instant=True, hits_service=True),
     "backend killed": Fault(5, _kill_backend),
     "postmaster killed": Fault(10, _kill_postmaster),
     "worker frozen": Fault(2, _freeze_worker, hits_service=True),
     "database frozen": Fault(5, _freeze_database),
     "reload (HUP)": Fault(2, _reload, instant=True, hits_service=True),
-    "stop (TERM) and start": Fault(10, _terminate, instant=True, hits_service=True),
+    "stop (TERM) and start": Fault(15, _terminate, instant=True, hits_service=True),
     "service before its database": Fault(10, _start_before_database, hits_service=True),
     "pool exhausted": Fault(2, _exhaust_pool),
     "table locked": Fault(1, _lock_table),

@@ -34,56 +34,60 @@ class Sql:
     idle_in_transaction: int
 
 
-def through_api(url: str, prefix: str) -> Api:
+def through_api(url: str, prefix: str, key: str | None = None) -> Api:
     """Everything of the sessions whose ids begin with the prefix."""
-    api = Api()
-    sessions = f"sessions?prefix={prefix}"
-    _read_list(api, url, sessions)
-    for session, _ in api.lists["sessions"]:
-        _read_list(api, url, f"{session}/agents")
-        for agent, _ in api.lists[f"{session}/agents"]:
-            _read_list(api, url, f"{agent}/messages")
-    return api
+    reader = _Reader(url, key)
+    reader.read_list(f"sessions?prefix={prefix}")
+    for session, _ in reader.api.lists["sessions"]:
+        reader.read_list(f"{session}/agents")
+        for agent, _ in reader.api.lists[f"{session}/agents"]:
+            reader.read_list(f"{agent}/messages")
+    return reader.api
 
 
-def _read_list(api: Api, url: str, target: str) -> None:
-    path, _, query = target.partition("?")
-    first = _get(url, path, query, "limit=1")
-    total = api.totals[path] = first["total"]
-    api.lists[path] = list(_by_cursor(url, path, query, 1000))
-    size = max(total // 17, 7)
-    api.pages[path, "after"] = list(_by_cursor(url, path, query, size))
-    api.pages[path, "offset"] = [
-        row
-        for offset in range(0, total, size)
-        for row in _rows(path, _get(url, path, query, f"limit={size}&offset={offset}"))
-    ]
-    backwards = list(_by_cursor(url, path, f"{query}&order=desc".strip("&"), size))
-    api.pages[path, "descending"] = backwards[::-1]
-    for key, _ in api.lists[path][:: max(total // 20, 1)]:
-        resource = path.split("/")[-1][:-1]
-        api.singles.append((key, fingerprint(resource, _get(url, key))))
+class _Reader:
+    def __init__(self, url: str, key: str | None) -> None:
+        self.api = Api()
+        self._root = f"{url}/api/v1"
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._http.headers.update({"Authorization": f"Bearer {key}"} if key else {})
 
+    def read_list(self, target: str) -> None:
+        path, _, query = target.partition("?")
+        total = self.api.totals[path] = self._get(path, query, "limit=1")["total"]
+        rows = self.api.lists[path] = list(self._by_cursor(path, query, 1000))
+        size = max(total // 17, 7)
+        self.api.pages[path, "after"] = list(self._by_cursor(path, query, size))
+        self.api.pages[path, "offset"] = [
+            row
+            for offset in range(0, total, size)
+            for row in _rows(path, self._get(path, query, f"limit={size}&offset={offset}"))
+        ]
+        backwards = list(self._by_cursor(path, f"{query}&order=desc".strip("&"), size))
+        self.api.pages[path, "descending"] = backwards[::-1]
+        for key, _ in rows[:: max(total // 20, 1)]:
+            resource = path.split("/")[-1][:-1]
+            self.api.singles.append((key, fingerprint(resource, self._get(key))))
 
-def _by_cursor(url: str, path: str, query: str, size: int) -> Iterator[Row]:
-    after = ""
-    while True:
-        page = _get(url, path, query, f"limit={size}", after)
-        yield from _rows(path, page)
-        if page["next"] is None:
-            return
-        after = f"after={page['next']}"
+    def _by_cursor(self, path: str, query: str, size: int) -> Iterator[Row]:
+        after = ""
+        while True:
+            page = self._get(path, query, f"limit={size}", after)
+            yield from _rows(path, page)
+            if page["next"] is None:
+                return
+            after = f"after={page['next']}"
+
+    def _get(self, path: str, *query: str) -> dict[str, Any]:
+        answer = self._http.get(f"{self._root}/{path}?{'&'.join(filter(None, query))}", timeout=60)
+        answer.raise_for_status()
+        body: dict[str, Any] = answer.json()
+        return body
 
 
 def _rows(path: str, page: dict[str, Any]) -> Iterator[Row]:
     return exchange.rows(path, page[path.split("/")[-1]])
-
-
-def _get(url: str, path: str, *query: str) -> dict[str, Any]:
-    answer = requests.get(f"{url}/api/v1/{path}?{'&'.join(filter(None, query))}", timeout=60)
-    answer.raise_for_status()
-    body: dict[str, Any] = answer.json()
-    return body
 
 
 def by_sql(rows: Rows, prefix: str) -> Sql:

@@ -17,29 +17,29 @@ from strands_session_client.errors import SessionRepositoryError
 
 from . import documents, recorded
 from .history import Recorder
-from .recorded import RawClient
+from .recorded import RawClient, Target
 from .workers import PROCESSES, Appender, Counter, Keeper, Raw, Worker, session_id
 
 PACE_SECONDS = 0.1  # between the steps of a thread; a late one does not hurry afterwards
 
 
-def workers(agents_url: str, raw_url: str, seed: int, process: int, recorder: Recorder) -> list[Worker]:
+def workers(target: Target, seed: int, process: int, recorder: Recorder) -> list[Worker]:
     """All that one process does, each for a thread of its own; their parents are made here."""
 
     def random(role: str) -> Random:
         return Random(f"{seed} {process} {role}")
 
-    repository = recorded.repository(agents_url, seed, process, recorder)
+    repository = recorded.repository(target, seed, process, recorder)
     repository.create_session(Session(session_id(seed, process), "AGENT"))  # type: ignore[arg-type]
     if process == 0:
         counter = documents.agent("counter", random("start"))
         path = f"sessions/{session_id(seed, 0)}/agents"
-        RawClient(raw_url, seed, process, recorder).send("POST", path, {"agent_id": "counter", **counter})
+        RawClient(target, seed, process, recorder).send("POST", path, {"agent_id": "counter", **counter})
     return [
         Appender(repository, seed, process, random("appender")),
         Keeper(repository, seed, process, random("keeper")),
-        Raw(RawClient(raw_url, seed, process, recorder), seed, process, random("raw")),
-        Counter(RawClient(raw_url, seed, process, recorder), seed, process, random("counter")),
+        Raw(RawClient(target, seed, process, recorder), seed, process, random("raw")),
+        Counter(RawClient(target, seed, process, recorder), seed, process, random("counter")),
     ]
 
 
@@ -53,7 +53,7 @@ def work(worker: Worker, pause: Callable[[float], bool]) -> None:
 
 
 @contextmanager
-def running(agents_url: str, raw_url: str, seed: int, history: Path) -> Iterator[Event]:
+def running(target: Target, seed: int, history: Path) -> Iterator[Event]:
     """The load, from when every process has begun until every step that was begun has ended. The event is set when one
     of them fails.
     """
@@ -61,7 +61,7 @@ def running(agents_url: str, raw_url: str, seed: int, history: Path) -> Iterator
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["faults.load"])
     stop, begun = context.Event(), context.Barrier(PROCESSES + 1)
-    arguments = (agents_url, raw_url, seed, history, stop, begun)
+    arguments = (target, seed, history, stop, begun)
     processes = [context.Process(target=_process, args=(number, *arguments)) for number in range(PROCESSES)]
     for process in processes:
         process.start()
@@ -81,14 +81,13 @@ def running(agents_url: str, raw_url: str, seed: int, history: Path) -> Iterator
 
 def _process(
     number: int,
-    agents_url: str,
-    raw_url: str,
+    target: Target,
     seed: int,
     history: Path,
     stop: Event,
     begun: Barrier,
 ) -> None:
-    mine = workers(agents_url, raw_url, seed, number, Recorder(history))
+    mine = workers(target, seed, number, Recorder(history))
     begun.wait(60)
     with ThreadPoolExecutor(len(mine)) as threads:
         done = wait([threads.submit(work, worker, stop.wait) for worker in mine], return_when=FIRST_EXCEPTION)

@@ -87,13 +87,15 @@ class Postgres:
     def start(self) -> None:
         """Return when the port is open; the server may still be recovering."""
         deadline = monotonic() + _START_SECONDS
+        self._launch()
         while monotonic() < deadline:
-            self._launch()
-            while self._process.poll() is None:
-                if accepts(self.port):
-                    return
-                sleep(0.02)
-            sleep(0.1)  # what a killed one left behind still holds the shared memory
+            if accepts(self.port):
+                return
+            if self._process.poll() is not None:  # what a killed one left behind still holds the shared memory
+                sleep(0.1)
+                self._launch()
+            sleep(0.02)
+        self.kill()
         raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()[-2000:]}")
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from itertools import count
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 
@@ -16,23 +16,32 @@ from strands_session_client.answers import Answer
 from strands_session_client.cache import Cache
 from strands_session_client.errors import ConflictError, SessionRepositoryError
 from strands_session_client.resources import Resources
+from strands_session_client.settings import hidden
 from strands_session_client.transport import CONNECT_SECONDS, READ_SECONDS, Transport
 
 from . import exchange
 from .history import FAILED, OK, UNKNOWN, Attempt, Recorder
 
 
-def repository(base_url: str, seed: int, process: int, recorder: Recorder) -> PostgreSQLSessionRepository:
+class Target(NamedTuple):
+    """Where the two kinds of clients find the service, and the key that it asks for, if any."""
+
+    agents_url: str
+    raw_url: str
+    key: str | None = None
+
+
+def repository(target: Target, seed: int, process: int, recorder: Recorder) -> PostgreSQLSessionRepository:
     """The client's library as it is, with a door that writes down who passes."""
-    recorded = PostgreSQLSessionRepository(base_url)
-    transport = _RecordedTransport(base_url, seed, process, recorder)
-    recorded._stored = Resources(transport, Cache(base_url, None, 0))  # the history needs every answer whole
+    recorded = PostgreSQLSessionRepository(target.agents_url, api_key=target.key)
+    transport = _RecordedTransport(target, seed, process, recorder)
+    recorded._stored = Resources(transport, Cache(target.agents_url, None, 0))  # the history needs every answer whole
     return recorded
 
 
 class _RecordedTransport(Transport):
-    def __init__(self, base_url: str, seed: int, process: int, recorder: Recorder) -> None:
-        super().__init__(base_url, None, 30.0)
+    def __init__(self, target: Target, seed: int, process: int, recorder: Recorder) -> None:
+        super().__init__(target.agents_url, hidden(target.key), 30.0)
         self._whose = {"seed": seed, "process": process, "client": "agent"}
         self._recorder = recorder
         self._calls = count()
@@ -78,12 +87,13 @@ class _RecordedTransport(Transport):
 class RawClient:
     """Sends each request once, over a connection that is kept. Not to be shared between threads."""
 
-    def __init__(self, base_url: str, seed: int, process: int, recorder: Recorder) -> None:
-        self._root = f"{base_url}/api/v1/"
+    def __init__(self, target: Target, seed: int, process: int, recorder: Recorder) -> None:
+        self._root = f"{target.raw_url}/api/v1/"
         self._whose = {"seed": seed, "process": process, "client": "raw", "call": None, "is_call": False}
         self._recorder = recorder
         self._http = requests.Session()
         self._http.trust_env = False
+        self._http.headers.update({"Authorization": f"Bearer {target.key}"} if target.key else {})
         self._numbers = count()
 
     def send(

@@ -48,7 +48,7 @@ def _sum(result: Result) -> str:
     missed = sum(not _is_kept(figures) for figures in result.figures)
     seconds = max(a.end for a in attempts) - result.started
     return (
-        f"{len(attempts):,} requests in {seconds / 60:.0f} minutes, {acknowledged:,} writes acknowledged. Promises"
+        f"{len(attempts):,} requests in {seconds:,.0f} s, {acknowledged:,} writes acknowledged. Promises"
         f" broken: {len(result.violations)}. Answers of 500: {defects}. Bounds missed: {missed}."
     )
 

@@ -1,4 +1,4 @@
-"""One run: the stack, the load on it, the faults of the schedule one after the other, and the verdict."""
+"""One run: the load on a stack, the faults of the schedule one after the other, and the verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from time import monotonic, sleep
 
-from . import final, load, outage, stack, workers
+from . import final, load, outage, workers
 from .checker import Violation, check
 from .faults import FAULTS
 from .history import Attempt, Reader
@@ -35,29 +35,24 @@ class Result:
     machine: str
 
 
-def run(seed: int, length: str, directory: Path, tell: Callable[[str], None]) -> Result:
-    """Inject the faults of this seed and judge what happened. The directory keeps the history and the logs."""
-    directory.mkdir(parents=True, exist_ok=True)
-    history = directory / "history.jsonl"
-    history.unlink(missing_ok=True)
-    history.touch()
+def run(running: Stack, seed: int, length: str, history: Path, tell: Callable[[str], None]) -> Result:
+    """Inject the faults of this seed and judge what happened; the history is written to that file."""
+    history.write_bytes(b"")
     reader = Reader(history)
-    with stack.running(directory) as running:
-        started = monotonic()
-        agents_url, raw_url = (f"http://127.0.0.1:{link.port}" for link in running.client_links)
-        with load.running(agents_url, raw_url, seed, history) as failed, looking(running.service.url) as probes:
-            sleep(CALM_SECONDS)
-            windows = []
-            for step in plan(seed, length):
-                windows.append(_inject(running, step, reader, tell))
-                if failed.is_set():
-                    raise RuntimeError("a client process failed")
-        reader.read()
-        prefix = workers.session_id(seed, 0)[:-1]
-        api = final.through_api(running.service.url, prefix)
-        sql = final.by_sql(running.postgres.rows, prefix)
-        arrivals = list(running.agents_link.requests)
-        (version,) = running.postgres.rows("SHOW server_version")[0]
+    started = monotonic()
+    with load.running(running.target, seed, history) as failed, looking(running.service.url) as probes:
+        sleep(CALM_SECONDS)
+        windows = []
+        for step in plan(seed, length):
+            windows.append(_inject(running, step, reader, tell))
+            if failed.is_set():
+                raise RuntimeError("a client process failed")
+    reader.read()
+    prefix = workers.session_id(seed, 0)[:-1]
+    api = final.through_api(running.service.url, prefix, running.key)
+    sql = final.by_sql(running.postgres.rows, prefix)
+    arrivals = list(running.agents_link.requests)
+    (version,) = running.postgres.rows("SHOW server_version")[0]
     ends = [window.begin for window in windows[1:]] + [float("inf")]
     windows = [Window(w.step, w.begin, w.end, end, w.obstacle) for w, end in zip(windows, ends, strict=True)]
     attempts = sorted(reader.attempts, key=attrgetter("start"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,31 +24,39 @@ WORKERS = 2
 _SETTINGS = [name.upper() for name in Settings.__dataclass_fields__]
 
 
-class Service:
-    """gunicorn with several workers, on the database of this URL."""
+def service_environment(database_url: str) -> dict[str, str]:
+    """What the service and its commands run with, whatever is set outside; as in production, they ask for keys."""
+    outside = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+    own = {"DATABASE_URL": database_url, "API_KEY_SECRET": secrets.token_urlsafe(32), "LOG_LEVEL": "WARNING"}
+    return {**outside, **own}
 
-    def __init__(self, directory: Path, database_url: str) -> None:
+
+class Service:
+    """gunicorn with several workers."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
         self.log = directory / "service.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.starts = 0
-        self._environment = {name: value for name, value in os.environ.items() if name not in _SETTINGS} | {
-            "DATABASE_URL": database_url,
+        self._environment = environment | {
             "DATABASE_POOL_SIZE": "4",  # below what the load asks for at once, so that it can be exhausted
             "DATABASE_MAX_OVERFLOW": "0",
-            "AUTH_MODE": "none",
             "API_PORT": str(self.port),
             "API_WORKERS": str(WORKERS),
-            "LOG_LEVEL": "WARNING",
         }
         self._wanted = threading.Event()
 
     def start(self) -> None:
         """Return when it lives; whether its database is there does not matter."""
-        self._wanted.set()
         self._launch()
+        self._wanted.set()
         threading.Thread(target=self._supervise, daemon=True).start()
-        self.wait_until("/health/live")
+        try:
+            self.wait_until("/health/live")
+        except RuntimeError:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it in order."""
@@ -93,7 +102,8 @@ class Service:
 
     def _supervise(self) -> None:
         while True:
-            self._process.wait()
-            if not self._wanted.is_set():
+            process = self._process
+            process.wait()
+            if not self._wanted.is_set() or self._process is not process:
                 return
             self._launch()

@@ -19,6 +19,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from faults import final, load
 from faults.checker import check
 from faults.history import Reader, Recorder
+from faults.recorded import Target
 from faults.workers import Worker, session_id
 from strands_session_client.errors import SessionRepositoryError
 
@@ -60,7 +61,8 @@ def broken_promises(app: Flask, database_url: str, tmp_path: Path) -> Callable[[
         history = tmp_path / f"{seed}"
         recorder = Recorder(history)
         with served(app) as url:
-            workers = [worker for process in range(2) for worker in load.workers(url, url, seed, process, recorder)]
+            target = Target(url, url)
+            workers = [worker for process in range(2) for worker in load.workers(target, seed, process, recorder)]
             with ThreadPoolExecutor(len(workers)) as threads:
                 list(threads.map(steps, workers))
             for timer in pending:
