@@ -1,0 +1,191 @@
+"""What the client costs an agent: `python -m bench.client`, with --delay 5 as if the service were 5 ms away."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
+
+import requests
+from strands.session.file_session_manager import FileSessionManager
+from strands.session.session_repository import SessionRepository
+from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
+
+from strands_session_client import PostgreSQLSessionRepository, cache, documents, wire
+
+from .direct import DirectRepository
+from .rounds import Ratio, Result, Sample, Turn, interleave
+from .stage import ROOT, is_busy, machine, stage
+
+MESSAGES = 1000
+AGENT = "assistant"
+SESSION = f"bench-{uuid.uuid4().hex}"
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rounds", type=int, default=25)
+    arguments.add_argument("--delay", type=float, default=0, help="milliseconds to the service and back")
+    given = arguments.parse_args()
+    print(f"On {machine()}; {given.rounds} rounds, the service {given.delay:g} ms away.")
+    if is_busy():
+        print("WARNING: this machine was busy before it began.")
+    with ExitStack() as stack:
+        place = stack.enter_context(stage())
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        url = place.url if not given.delay else _relayed(stack, place.url, given.delay)
+        files = FileSessionManager(SESSION, storage_dir=folder)
+        direct = DirectRepository(place.database_url)
+        with PostgreSQLSessionRepository(place.url, api_key=place.api_key) as repository:
+            repository.create_session(Session(SESSION, SessionType.AGENT))
+            repository.create_agent(SESSION, an_agent())
+            files.create_agent(SESSION, an_agent())
+            for number in range(MESSAGES):
+                repository.create_message(SESSION, AGENT, a_message(number))
+                files.create_message(SESSION, AGENT, a_message(number))
+        restores = interleave(restoring(url, place.api_key, files, direct), given.rounds)
+        appends = interleave(appending(url, place.api_key, direct), given.rounds)
+    _print_restores(restores)
+    _print_appends(appends)
+
+
+def an_agent() -> SessionAgent:
+    return SessionAgent(AGENT, {"mood": "good"}, {"removed_message_count": 0}, {"interrupt_state": {}})
+
+
+def a_message(number: int) -> SessionMessage:
+    """One of a conversation with tools: half a kilobyte on average."""
+    content: dict[str, object] = {"text": "What was said, in some length. " * 12}
+    if number % 4 == 1:
+        content = {"toolUse": {"toolUseId": f"use-{number}", "name": "search", "input": {"query": "teal", "limit": 10}}}
+    if number % 4 == 2:
+        found = [{"text": "What was found. " * 30}]
+        content = {"toolResult": {"toolUseId": f"use-{number - 1}", "status": "success", "content": found}}
+    role = "assistant" if number % 2 else "user"
+    return SessionMessage({"role": role, "content": [content], "tracking_id": str(uuid.uuid4())}, number)
+
+
+# Restoring a conversation: what the SDK's session manager reads when an agent is made
+
+
+def restoring(url: str, key: str, files: FileSessionManager, direct: SessionRepository) -> dict[str, Turn]:
+    """Each on a new repository, as an agent that is rebuilt for every request has one."""
+    numbers = count(MESSAGES)
+    client = partial(PostgreSQLSessionRepository, url, api_key=key)
+
+    def cold() -> Sample:
+        cache.clear()
+        return _timed(lambda: restore(client()))
+
+    def without_cache() -> Sample:
+        return _timed(lambda: restore(client(cache_bytes=0)))
+
+    def unchanged() -> Sample:
+        restore(client())
+        return _timed(lambda: restore(client()))
+
+    def after_an_append() -> Sample:
+        restore(client())
+        number = next(numbers)
+        direct.create_message(SESSION, AGENT, a_message(number))
+        sample = _timed(lambda: restore(client(), MESSAGES + 1))
+        with client() as repository:
+            repository.delete_message(SESSION, AGENT, number)
+        return sample
+
+    return {
+        "files": lambda: _timed(lambda: restore(FileSessionManager(SESSION, storage_dir=files.storage_dir))),
+        "direct": lambda: _timed(lambda: restore(direct)),
+        "cold": cold,
+        "cache off": without_cache,
+        "unchanged": unchanged,
+        "after one append": after_an_append,
+    }
+
+
+def restore(repository: SessionRepository, expected: int = MESSAGES) -> None:
+    repository.read_session(SESSION)
+    repository.read_agent(SESSION, AGENT)
+    assert expected == len(repository.list_messages(SESSION, AGENT))
+
+
+# Appending a message: the CPU time of the thread that does it
+
+
+def appending(url: str, key: str, direct: SessionRepository) -> dict[str, Turn]:
+    repository = PostgreSQLSessionRepository(url, api_key=key)
+    http = requests.Session()
+    http.headers["Authorization"] = f"Bearer {key}"
+    path = f"{url}/api/v1/sessions/{SESSION}/agents/{AGENT}/messages"
+    numbers = count(1_000_000)
+
+    def as_it_comes(message: SessionMessage) -> None:
+        http.post(path, json=wire.new_message(message)).raise_for_status()
+
+    def bare(message: SessionMessage) -> None:
+        documents.encode(wire.new_message(message))
+
+    def turn(append: Callable[[SessionMessage], object]) -> Turn:
+        return lambda: _cpu(append, [a_message(next(numbers)) for _ in range(50)])
+
+    return {
+        "client": turn(lambda message: repository.create_message(SESSION, AGENT, message)),
+        "requests": turn(as_it_comes),
+        "direct": turn(lambda message: direct.create_message(SESSION, AGENT, message)),
+        "encoding": turn(bare),
+    }
+
+
+def _timed(work: Callable[[], object]) -> Sample:
+    started = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - started
+    return Sample([seconds], seconds)
+
+
+def _cpu(append: Callable[[SessionMessage], object], messages: list[SessionMessage]) -> Sample:
+    started = time.thread_time()
+    for message in messages:
+        append(message)
+    seconds = (time.thread_time() - started) / len(messages)
+    return Sample([seconds], seconds)
+
+
+def _relayed(stack: ExitStack, url: str, milliseconds: float) -> str:
+    command = [sys.executable, "-m", "bench.relay", url.rpartition(":")[2], str(milliseconds)]
+    relay = stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+    stack.callback(relay.terminate)
+    assert relay.stdout is not None
+    return f"http://127.0.0.1:{relay.stdout.readline().strip()}"
+
+
+def _print_restores(result: Result) -> None:
+    print(f"\nRestoring {MESSAGES} messages; how many times as long as the other:")
+    _line("cold / FileSessionManager", result.cost("cold", "files"), "at most 0.167")
+    _line("cold / direct", result.cost("cold", "direct"), "at most 4")
+    _line("cache off / cold", result.cost("cache off", "cold"))
+    _line("unchanged / cold", result.cost("unchanged", "cold"))
+    _line("after one append / cold", result.cost("after one append", "cold"))
+    _line("unchanged / direct", result.cost("unchanged", "direct"))
+
+
+def _print_appends(result: Result) -> None:
+    print("\nAppending a message, CPU time of its thread:")
+    _line("client / requests.Session", result.cost("client", "requests"))
+    _line("client / direct", result.cost("client", "direct"))
+    _line("encoding alone / client", result.cost("encoding", "client"))
+
+
+def _line(name: str, ratio: Ratio, aim: str = "") -> None:
+    print(f"  {name:28} {ratio!s:32} {aim}")
+
+
+if __name__ == "__main__":
+    main()
