@@ -31,17 +31,18 @@ def haproxy() -> str:
 class Instance:
     """The service on a port of its own."""
 
-    def __init__(self, database_url: str, log: Path) -> None:
+    def __init__(self, database_url: str, log: Path, **settings: str) -> None:
         self.port = free_port()
         self.log = log
-        self.environment = environment(DATABASE_URL=database_url, API_PORT=str(self.port), LOG_LEVEL="WARNING")
+        settings |= {"DATABASE_URL": database_url, "API_PORT": str(self.port), "LOG_LEVEL": "WARNING"}
+        self.environment = environment(**settings)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("a") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "wsgi:app"],
-                cwd=ROOT, env=self.environment, stdout=output, stderr=output,
+                cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         wait_until_ready(f"http://127.0.0.1:{self.port}", self.process, self.log)
 
