@@ -47,4 +47,4 @@ def _mount(*arguments: str | Path) -> str | None:
         done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
     except OSError as error:
         return str(error)
-    return None if done.returncode == 0 else done.stderr.strip() or f"mount ended with {done.returncode}"
+    return None if done.returncode == 0 else " ".join(done.stderr.split()) or f"mount ended with {done.returncode}"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from time import sleep
 
 import psutil
 
-from .proxy import Proxy
+from .links import ON_LINKS, Injection, on
 from .schedule import Step
 from .stack import Stack
-
-Injection = Callable[[Stack, Step], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -142,48 +140,6 @@ def _fill_disk(stack: Stack, step: Step) -> Iterator[None]:
     stack.disk.free()
 
 
-def _delay(link: Proxy, step: Step) -> None:
-    link.delay = 0.3
-
-
-def _throttle(link: Proxy, step: Step) -> None:
-    link.bytes_per_second = 20_000
-
-
-def _blackhole(link: Proxy, step: Step) -> None:
-    link.stall()
-
-
-def _refuse(link: Proxy, step: Step) -> None:
-    link.refuses = True
-    link.cut()
-
-
-_ON_LINKS: dict[str, Callable[[Proxy, Step], None]] = {
-    "delayed": _delay,
-    "throttled": _throttle,
-    "blackholed": _blackhole,
-    "refused on connect": _refuse,
-    "closed": lambda link, step: link.cut(),
-    "reset": lambda link, step: link.reset(),
-    "cut before the statement": lambda link, step: link.cut_requests(step.count),
-    "cut in mid-statement": lambda link, step: link.cut_halves(step.count),
-    "cut after COMMIT": lambda link, step: link.cut_answers(step.count),
-}
-
-
-def _on(links: Callable[[Stack], list[Proxy]], begin: Callable[[Proxy, Step], None]) -> Injection:
-    @contextmanager
-    def inject(stack: Stack, step: Step) -> Iterator[None]:
-        for link in links(stack):
-            begin(link, step)
-        yield
-        for link in links(stack):
-            link.calm()
-
-    return inject
-
-
 FAULTS = {
     "worker killed": Fault(2, _kill_worker, hits_service=True),
     "master killed": Fault(15, _kill_master, instant=True, hits_service=True),
@@ -197,6 +153,9 @@ FAULTS = {
     "pool exhausted": Fault(2, _exhaust_pool),
     "table locked": Fault(1, _lock_table),
     "disk full": Fault(2, _fill_disk),
-    **{f"database link {what}": Fault(5, _on(lambda s: [s.database_link], act)) for what, act in _ON_LINKS.items()},
-    **{f"client link {what}": Fault(2, _on(lambda s: s.client_links, act)) for what, act in _ON_LINKS.items()},
+    **{
+        f"database link {what}": Fault(5, on(lambda stack: [stack.database_link], act))
+        for what, act in ON_LINKS.items()
+    },
+    **{f"client link {what}": Fault(2, on(lambda stack: stack.client_links, act)) for what, act in ON_LINKS.items()},
 }

@@ -17,7 +17,8 @@ from strands_session_client.errors import SessionRepositoryError
 
 from . import documents, recorded
 from .history import Recorder
-from .recorded import RawClient, Target
+from .raw import RawClient
+from .recorded import Target
 from .workers import PROCESSES, Appender, Counter, Keeper, Raw, Worker, session_id
 
 PACE_SECONDS = 0.1  # between the steps of a thread; a late one does not hurry afterwards

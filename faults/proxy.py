@@ -151,10 +151,11 @@ class Proxy:
 
     def _send(self, target: socket.socket, data: bytes) -> None:
         sleep(self.delay)
-        rate = self.bytes_per_second
-        size = len(data) if rate is None else max(int(rate / 20), 1)
-        for start in range(0, len(data), size):
-            target.sendall(data[start : start + size])
+        while data:
+            rate = self.bytes_per_second  # which may have become None meanwhile
+            size = len(data) if rate is None else max(int(rate / 20), 1)
+            target.sendall(data[:size])
+            data = data[size:]
             if rate is not None:
                 sleep(size / rate)
 

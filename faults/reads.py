@@ -15,8 +15,6 @@ def reads(history: Sequence[Attempt], written: dict[str, Register]) -> Iterator[
     """Everything that an answer said about a key."""
     siblings = _siblings(written)
     for attempt in history:
-        if attempt.is_call:
-            continue
         span = (attempt.start, attempt.end)
         if attempt.missing is not None:
             yield (attempt.missing, ABSENT, *span, f"404 to {attempt.operation}")

@@ -1,8 +1,7 @@
-"""The two kinds of clients, each leaving a line in the history for everything that it does."""
+"""The client's library as it is, leaving a line in the history for each of its calls and for every try of a call."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
 from itertools import count
@@ -13,11 +12,14 @@ import requests
 
 from strands_session_client import PostgreSQLSessionRepository
 from strands_session_client.answers import Answer
-from strands_session_client.cache import Cache
+from strands_session_client.cache import DEFAULT_BYTES, Cache
 from strands_session_client.errors import ConflictError, SessionRepositoryError
+from strands_session_client.pages import Pages
+from strands_session_client.reader import Reader
 from strands_session_client.resources import Resources
 from strands_session_client.settings import hidden
-from strands_session_client.transport import CONNECT_SECONDS, READ_SECONDS, Transport
+from strands_session_client.transport import Transport
+from strands_session_client.wire import Document
 
 from . import exchange
 from .history import FAILED, OK, UNKNOWN, Attempt, Recorder
@@ -32,35 +34,65 @@ class Target(NamedTuple):
 
 
 def repository(target: Target, seed: int, process: int, recorder: Recorder) -> PostgreSQLSessionRepository:
-    """The client's library as it is, with a door that writes down who passes."""
+    """The client's library, with doors that write down who passes."""
     recorded = PostgreSQLSessionRepository(target.agents_url, api_key=target.key)
-    transport = _RecordedTransport(target, seed, process, recorder)
-    recorded._stored = Resources(transport, Cache(target.agents_url, None, 0))  # the history needs every answer whole
+    book = _Book(seed, process, recorder)
+    transport, cache = _Transport(target, book), Cache(target.agents_url, hidden(target.key), DEFAULT_BYTES)
+    recorded._stored = Resources(transport, cache)
+    recorded._stored._reader = _Reader(transport, cache, book)
+    recorded._stored._pages = Pages(recorded._stored._reader, cache)
     return recorded
 
 
-class _RecordedTransport(Transport):
-    def __init__(self, target: Target, seed: int, process: int, recorder: Recorder) -> None:
-        super().__init__(target.agents_url, hidden(target.key), 30.0)
+class _Book:
+    """Numbers the calls of a process, and knows what the tries of each came to. Safe to share between threads."""
+
+    def __init__(self, seed: int, process: int, recorder: Recorder) -> None:
         self._whose = {"seed": seed, "process": process, "client": "agent"}
         self._recorder = recorder
-        self._calls = count()
+        self._numbers = count()
         self._mine = threading.local()
 
+    def begin(self) -> None:
+        self._mine.call, self._mine.outcomes = next(self._numbers), set()
+
+    def add_try(self, known: dict[str, Any], start: float, learned: dict[str, Any]) -> None:
+        self._mine.outcomes.add(learned["outcome"])
+        self._add(known, start, learned, is_call=False)
+
+    def add_call(
+        self, known: dict[str, Any], start: float, learned: dict[str, Any], error: SessionRepositoryError | None = None
+    ) -> None:
+        if error is not None:
+            is_there = isinstance(error, ConflictError) and (error.details or {}).get("identical") is True
+            failed = UNKNOWN if UNKNOWN in self._mine.outcomes else FAILED
+            learned = {"outcome": OK if is_there else failed, "status": error.status}
+        self._add(known, start, learned, is_call=True)
+
+    def _add(self, known: dict[str, Any], start: float, learned: dict[str, Any], *, is_call: bool) -> None:
+        fields = {**self._whose, **known, **learned, "call": self._mine.call, "is_call": is_call}
+        self._recorder.record(Attempt(**fields, start=start, end=monotonic()))
+
+
+class _Transport(Transport):
+    """Writes down each try, and the calls that write."""
+
+    def __init__(self, target: Target, book: _Book) -> None:
+        super().__init__(target.agents_url, hidden(target.key), 30.0)
+        self._book = book
+
     def call(self, method: str, path: str, document: Mapping[str, Any] | None = None, **options: Any) -> Answer:
-        self._mine.call, self._mine.outcomes = next(self._calls), set()
-        known = exchange.request(method, path, document)
-        start, outcome, status = monotonic(), OK, None
-        try:
+        if method == "GET":
             return super().call(method, path, document, **options)
+        self._book.begin()
+        known, start = exchange.request(method, path, document), monotonic()
+        try:
+            answer = super().call(method, path, document, **options)
         except SessionRepositoryError as error:
-            status = error.status
-            outcome = UNKNOWN if UNKNOWN in self._mine.outcomes else FAILED
-            if isinstance(error, ConflictError) and (error.details or {}).get("identical") is True:
-                outcome = OK
+            self._book.add_call(known, start, {}, error)
             raise
-        finally:
-            self._record(known, start, True, {"outcome": outcome, "status": status})
+        self._book.add_call(known, start, {"outcome": OK})
+        return answer
 
     def _send(self, request: requests.PreparedRequest, deadline: float) -> Answer:
         body = exchange.parsed(request.body) if request.body else None
@@ -76,51 +108,23 @@ class _RecordedTransport(Transport):
             learned = {"outcome": exchange.outcome_without_answer(failure)}
             raise
         finally:
-            self._mine.outcomes.add(learned["outcome"])
-            self._record(known, start, False, learned)
-
-    def _record(self, known: dict[str, Any], start: float, is_call: bool, learned: dict[str, Any]) -> None:
-        fields = {**self._whose, **known, **learned, "call": self._mine.call, "is_call": is_call}
-        self._recorder.record(Attempt(**fields, start=start, end=monotonic()))
+            self._book.add_try(known, start, learned)
 
 
-class RawClient:
-    """Sends each request once, over a connection that is kept. Not to be shared between threads."""
+class _Reader(Reader):
+    """Writes down the calls that read, with what the caller gets to see, be it from the cache."""
 
-    def __init__(self, target: Target, seed: int, process: int, recorder: Recorder) -> None:
-        self._root = f"{target.raw_url}/api/v1/"
-        self._whose = {"seed": seed, "process": process, "client": "raw", "call": None, "is_call": False}
-        self._recorder = recorder
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._http.headers.update({"Authorization": f"Bearer {target.key}"} if target.key else {})
-        self._numbers = count()
+    def __init__(self, transport: Transport, cache: Cache, book: _Book) -> None:
+        super().__init__(transport, cache)
+        self._book = book
 
-    def send(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, etag: str = "", base: str | None = None
-    ) -> requests.Response | None:
-        """The answer, or None without one. `base` is the fingerprint of what the etag names."""
-        url = f"{self._root}{path}"
-        known = exchange.request(method, url, body)
-        request_id = f"{self._whose['seed']}-{self._whose['process']}-{id(self):x}-{next(self._numbers)}"
-        headers = {"X-Request-ID": request_id, **({"If-Match": etag} if etag else {})}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        start = monotonic()
-        response = None
+    def read(self, path: str, *, expects: str) -> Document:
+        self._book.begin()
+        known, start = exchange.request("GET", path, None), monotonic()
         try:
-            response = self._http.request(
-                method,
-                url,
-                data=None if body is None else json.dumps(body),
-                headers=headers,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-            )
-            content = exchange.parsed(response.content)
-            learned = exchange.answer(known["operation"], known["key"], response.status_code, content)
-        except requests.RequestException as failure:
-            learned = {"outcome": exchange.outcome_without_answer(failure)}
-        fields = {**self._whose, **known, **learned, "base": base, "request_id": request_id}
-        self._recorder.record(Attempt(**fields, start=start, end=monotonic()))
-        return response
+            document = super().read(path, expects=expects)
+        except SessionRepositoryError as error:
+            self._book.add_call(known, start, {}, error)
+            raise
+        self._book.add_call(known, start, exchange.answer(known["operation"], known["key"], 200, document))
+        return document

@@ -12,7 +12,7 @@ from strands_session_client import PostgreSQLSessionRepository
 from strands_session_client.errors import ConflictError
 
 from . import documents, exchange
-from .recorded import RawClient
+from .raw import RawClient
 
 PROCESSES = 4
 
@@ -69,7 +69,7 @@ class Keeper:
     def step(self) -> None:
         mark = f"keeper-{self._process}-{next(self._numbers)}"
         own, anyone = session_id(self._seed, self._process), session_id(self._seed, self._random.randrange(PROCESSES))
-        match self._random.choices(range(5), [40, 20, 30, 10, 5])[0]:
+        match self._random.choices(range(6), [40, 20, 30, 10, 5, 0.4])[0]:
             case 0:
                 self._repository.update_agent(own, _agent("state", mark, self._random))
             case 1:
@@ -82,6 +82,8 @@ class Keeper:
                 self._repository.last_message(anyone, "log")
             case 4:
                 self._live_and_die(f"{own}-{mark}", mark)
+            case 5:
+                self._repository.list_messages(anyone, "log")
 
     def _live_and_die(self, short_lived: str, mark: str) -> None:
         self._repository.create_session(Session(short_lived, "AGENT"))  # type: ignore[arg-type]

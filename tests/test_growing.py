@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,8 +20,8 @@ from faults.checker import check
 from faults.history import Reader
 from faults.recorded import Target
 
-from .conftest import ROOT, free_port, wait_until_ready
-from .test_rolling import Instance, haproxy  # noqa: F401
+from .conftest import ROOT
+from .test_rolling import Instance, balancing, haproxy  # noqa: F401
 
 SEED = 44
 KILLS = 6
@@ -50,20 +49,12 @@ def instances(database_url: str, tmp_path: Path) -> Iterator[list[Killable]]:
 @pytest.fixture
 def url(haproxy: str, instances: list[Killable], tmp_path: Path) -> Iterator[str]:  # noqa: F811
     """haproxy as examples/haproxy.cfg has it, with two servers more."""
-    port = free_port()
-    url, log, configuration = f"http://127.0.0.1:{port}", tmp_path / "haproxy", tmp_path / "haproxy.cfg"
-    one, two, *more = (f"127.0.0.1:{instance.port}" for instance in instances)
-    servers = "".join(f"    server more-{number} {address}\n" for number, address in enumerate(more))
+    addresses = [f"127.0.0.1:{instance.port}" for instance in instances]
+    servers = "".join(f"    server more-{number} {address}\n" for number, address in enumerate(addresses[2:]))
+    configuration = tmp_path / "haproxy.cfg"
     configuration.write_text((ROOT / "examples" / "haproxy.cfg").read_text() + servers)
-    environment = {"LISTEN": f"127.0.0.1:{port}", "SESSION_API_ONE": one, "SESSION_API_TWO": two}
-    with log.open("w") as output:
-        process = subprocess.Popen([haproxy, "-db", "-f", configuration], env=environment, stdout=output, stderr=output)
-    try:
-        wait_until_ready(url, process, log)
+    with balancing(haproxy, configuration, addresses, tmp_path / "haproxy") as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_killed_at_random_they_lose_double_and_mix_up_nothing(

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,24 +67,28 @@ def instances(database_url: str, tmp_path: Path) -> Iterator[list[Instance]]:
             process.wait(30)
 
 
-@pytest.fixture
-def url(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[str]:
-    """haproxy in front of both, as examples/haproxy.cfg configures it."""
+@contextmanager
+def balancing(haproxy: str, configuration: Path, addresses: list[str], log: Path) -> Iterator[str]:
+    """The URL of a haproxy; the configuration finds the first two addresses in its environment."""
     port = free_port()
-    url, log = f"http://127.0.0.1:{port}", tmp_path / "haproxy"
-    environment = {"LISTEN": f"127.0.0.1:{port}"}
-    for name, instance in zip(("ONE", "TWO"), instances, strict=True):
-        environment[f"SESSION_API_{name}"] = f"127.0.0.1:{instance.port}"
+    url = f"http://127.0.0.1:{port}"
+    environment = {"LISTEN": f"127.0.0.1:{port}", "SESSION_API_ONE": addresses[0], "SESSION_API_TWO": addresses[1]}
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [haproxy, "-db", "-f", ROOT / "examples" / "haproxy.cfg"], env=environment, stdout=output, stderr=output
-        )
+        process = subprocess.Popen([haproxy, "-db", "-f", configuration], env=environment, stdout=output, stderr=output)
     try:
         wait_until_ready(url, process, log)
         yield url
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture
+def url(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[str]:
+    """haproxy in front of both, as examples/haproxy.cfg configures it."""
+    addresses = [f"127.0.0.1:{instance.port}" for instance in instances]
+    with balancing(haproxy, ROOT / "examples" / "haproxy.cfg", addresses, tmp_path / "haproxy") as url:
+        yield url
 
 
 class Caller(threading.Thread):
