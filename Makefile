@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' session_api/version.py)
 # The same on every database, and slow.
 TOOLS := tests/cli tests/helm tests/packaging
+# Each process has a PostgreSQL of its own. PARALLEL= runs all in one.
+PARALLEL ?= --numprocesses=auto --maxprocesses=4
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
@@ -38,10 +40,10 @@ demo-agent: $(VENV)/.run  ## Let a generated project be killed, and remember; ne
 	@exec $(BIN)/python examples/test-session-agent/demo.py
 
 test: $(VENV)/.dev  ## Run the tests, on the embedded PostgreSQL or on TEST_DATABASE_URL
-	@$(BIN)/python -m pytest $(TOOLS:%=--ignore=%) $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(TOOLS:%=--ignore=%) $(ARGS)
 
 test-tools: $(VENV)/.dev  ## Run the tests of the command strands-session, the image and the chart
-	@$(BIN)/python -m pytest $(TOOLS) $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(TOOLS) $(ARGS)
 
 test-install: $(VENV)/.dev  ## Install a generated project from nothing, as its users do, and run it (a minute)
 	@$(BIN)/python -m pytest tests/cli/from_nothing.py $(ARGS)

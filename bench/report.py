@@ -52,6 +52,7 @@ def tables(results: dict[str, Any]) -> str:
     for row in results["flat"]:
         lines.append(f"| {row['operation']} | " + " | ".join(_cell(row["cost"][length]) for length in lengths) + " |")
     memory = ", ".join(f"{target} {' and '.join(map(str, sizes))}" for target, sizes in results["memory_mib"].items())
+    lines += ["", "![Rows a second, by those of bare Flask](performance.svg)"]
     lines += ["", f"Memory of each worker afterwards, in MiB: {memory}."]
     if noisy := [row["operation"] for row in results["operations"] if any(map(_noisy, row["ratios"].values()))]:
         lines += ["", f"Too noisy to rely on, measure again on a quiet machine: {', '.join(sorted(set(noisy)))}."]
