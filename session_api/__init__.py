@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from flask_migrate import Migrate
 from flask_smorest import Api
+from werkzeug.routing import MapAdapter
 
 from . import (
     auth,
@@ -18,7 +20,6 @@ from . import (
     embedded,
     headers,
     logs,
-    metrics,
     models,
     problems,
     rate,
@@ -29,6 +30,7 @@ from . import (
 from .db import Database
 from .keyring import Keyring
 from .routes import agents, docs, health, messages, multi_agents, sessions
+from .routes import metrics as metrics_routes
 from .version import __version__
 from .web import blueprint
 
@@ -70,7 +72,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     if has_docs:
         app.register_blueprint(docs.blp)
     if settings.metrics_access != "off":
-        app.register_blueprint(metrics.blp)
+        app.register_blueprint(metrics_routes.blp)
     problems.init_app(app)
     commands.init_app(app)
     distribute.init_app(app)
@@ -84,10 +86,27 @@ def migrations_directory() -> Path:
     return installed if installed.is_dir() else Path(__file__).parent.parent / "migrations"
 
 
+class _NoCookies(SessionInterface):
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self._none
+
+
 class _Service(Flask):
+    """Without what Flask does for every request and nothing here needs: coroutines, hosts and subdomains, cookies."""
+
+    session_interface = _NoCookies()
+
     def ensure_sync(self, func: Any) -> Any:
-        """Nothing here is a coroutine; Flask looks that up ten times a request."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        if request is None:
+            return super().create_url_adapter(None)
+        environ = request.environ
+        script = environ.get("SCRIPT_NAME", "")
+        return MapAdapter(self.url_map, request.host, script, "", request.scheme, request.path, request.method)
 
 
 class _Api(Api):

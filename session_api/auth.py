@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 
-from flask import Flask, Response, after_this_request, g, request
+from flask import Flask, Response, after_this_request, request
 
+from . import call
 from .errors import Forbidden, Unauthenticated
 from .key_table import ApiKey
 from .keyring import Keyring
@@ -25,15 +27,17 @@ def init_app(app: Flask, keyring: Keyring | None, *, open_docs: bool, open_metri
     """To be called right after telemetry. Without a keyring, everybody is the default tenant and may do everything."""
 
     def authenticate() -> None:
-        g.api_key = None
-        g.tenant_id = DEFAULT_TENANT if keyring is None else None
-        if keyring is None or _is_open(open_docs, open_metrics):
+        at_hand, environ, path = call.current(), request.environ, request.path
+        if keyring is None:
+            at_hand.tenant_id = DEFAULT_TENANT
             return
-        key = keyring.find(_given())
+        if _is_open(path, open_docs, open_metrics):
+            return
+        key = keyring.find(_given(environ))
         if key is None:
             raise Unauthenticated
-        g.api_key, g.tenant_id = key, key.tenant_id
-        scope = scope_of(request.method, request.path)
+        at_hand.api_key, at_hand.tenant_id = key, key.tenant_id
+        scope = scope_of(environ["REQUEST_METHOD"], path)
         if scope is not None and not key.allows(scope):
             raise Forbidden(scope)
         if keyring.should_touch(key):
@@ -44,16 +48,10 @@ def init_app(app: Flask, keyring: Keyring | None, *, open_docs: bool, open_metri
 
 def tenant() -> str:
     """The tenant of the request. Every statement carries it."""
-    tenant_id: str | None = g.tenant_id
+    tenant_id = call.current().tenant_id
     if tenant_id is None:
         raise Unauthenticated
     return tenant_id
-
-
-def who() -> dict[str, str | None]:
-    """Whose request it is, for the log."""
-    key: ApiKey | None = g.get("api_key")
-    return {"tenant": g.get("tenant_id"), "key_id": key.key_id if key else None}
 
 
 def scope_of(method: str, path: str) -> str | None:
@@ -65,24 +63,23 @@ def scope_of(method: str, path: str) -> str | None:
     return _SCOPES.get(method, "write")
 
 
-def _is_open(docs: bool, metrics: bool) -> bool:
-    path = request.path
+def _is_open(path: str, docs: bool, metrics: bool) -> bool:
+    if path.startswith("/api/"):
+        return False
     if path in OPEN or (docs and path.startswith(DOCS)) or (metrics and path == METRICS):
         return True
     # A stranger may hear that there is no such page, but not what the API has.
     return request.url_rule is None and not path.startswith("/api")
 
 
-def _given() -> str:
+def _given(environ: Mapping[str, str]) -> str:
     """The key that came along; empty without one, with one that can't be read, or with two that differ."""
-    given = set()
-    authorization = request.headers.get("Authorization")
-    if authorization is not None:
-        bearer = _BEARER.fullmatch(authorization)
-        given.add(bearer[1] if bearer else "")
-    if "X-API-Key" in request.headers:
-        given.add(request.headers["X-API-Key"])
-    return given.pop() if len(given) == 1 else ""
+    authorization, key = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_X_API_KEY")
+    if authorization is None:
+        return key or ""
+    bearer = _BEARER.fullmatch(authorization)
+    text = bearer[1] if bearer else ""
+    return text if key is None or key == text else ""
 
 
 def _touch_when_sent(keyring: Keyring, key: ApiKey, response: Response) -> Response:

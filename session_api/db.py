@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
 
 from . import caller, deadline, engine, verdicts
 from .breaker import Open
 from .config import Settings
 from .errors import CallerGone, DatabaseUnavailable, Failure, Invalid, NotFound
-from .gate import Full, Gate
+from .gate import Full
+from .pool import Lease, Pool
 from .retries import Retries, Trouble
 
 P = ParamSpec("P")
@@ -39,10 +38,15 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.engine = engine.create(settings)
-        self._gate = Gate(settings.database_pool_size + settings.database_max_overflow, engine.PLACE_SECONDS)
+        self.pool = Pool(
+            self.engine,
+            settings.database_pool_size,
+            settings.database_max_overflow,
+            pre_ping=settings.database_pool_pre_ping,
+        )
         self.retries = Retries(settings)
 
-    def run(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store function on a connection of its own; each can be run again, since every row has a natural key.
 
         Raises what the operation raises, and DatabaseUnavailable when PostgreSQL cannot answer now; its `applied` is
@@ -51,11 +55,11 @@ class Database:
         """
         return self._run(True, _for_the_caller, operation, *args, **kwargs)
 
-    def read(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def read(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `run`, for an operation that changes nothing."""
         return self._run(False, operation, *args, **kwargs)
 
-    def probe(self, operation: Callable[[Session], object]) -> float | DatabaseUnavailable:
+    def probe(self, operation: Callable[[Connection], object]) -> float | DatabaseUnavailable:
         """Milliseconds that the operation took, or why it could not be run.
 
         A connection that broke in the pool says nothing about the database, so then it is run once more; in any other
@@ -74,15 +78,11 @@ class Database:
                 return trouble.unavailable(lost=False)
         return (perf_counter() - started) * 1000
 
-    def pool_figures(self) -> dict[str, int]:
-        pool = cast(QueuePool, self.engine.pool)
-        return {"size": pool.size(), "in_use": pool.checkedout(), "idle": pool.checkedin()}
-
     def dispose(self) -> None:
-        self.engine.dispose()
+        self.pool.dispose()
 
     def _run(
-        self, writes: bool, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs
+        self, writes: bool, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         with deadline.within(REQUEST_SECONDS):
             try:
@@ -91,17 +91,25 @@ class Database:
                 first = trouble
             return self.retries.after(first, writes, lambda: self._once(operation, *args, **kwargs))
 
-    def _once(self, operation: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _once(self, operation: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        lease = self._take()
         try:
-            with self._gate.place(), Session(self.engine) as tx:
-                _check_out(tx)
-                try:
-                    return operation(tx, *args, **kwargs)
-                except DBAPIError as error:
-                    failure = self._judged(error)
-                    if failure is None:
-                        raise
-                    raise failure from error
+            return operation(lease.connection, *args, **kwargs)
+        except DBAPIError as error:
+            failure = self._judged(error)
+            if failure is None:
+                raise
+            raise failure from error
+        finally:
+            self.pool.give(lease)
+
+    def _take(self) -> Lease:
+        try:
+            return self.pool.take()
+        except DBAPIError as error:
+            raise Trouble(verdicts.of_connecting(error)) from error
+        except Open:
+            raise Trouble(verdicts.BREAKER_OPEN) from None
         except Full:
             raise Trouble(verdicts.BUSY) from None
 
@@ -111,7 +119,7 @@ class Database:
         if verdict is not None:
             if verdict.drops_pool or error.connection_invalidated:
                 # What broke one connection mostly broke all, and the one that work is tried again on must be new.
-                self.engine.dispose()
+                self.pool.dispose()
             return Trouble(verdict)
         sqlstate: str = getattr(error.orig, "pgcode", None) or ""
         constraint: str = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
@@ -124,17 +132,8 @@ class Database:
 
 
 def _for_the_caller(
-    tx: Session, operation: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs
+    tx: Connection, operation: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
 ) -> T:
     if caller.is_gone():
         raise CallerGone
     return operation(tx, *args, **kwargs)
-
-
-def _check_out(tx: Session) -> None:
-    try:
-        tx.connection()
-    except (DBAPIError, PoolTimeout) as error:
-        raise Trouble(verdicts.of_connecting(error)) from error
-    except Open:
-        raise Trouble(verdicts.BREAKER_OPEN) from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from sqlalchemy.orm import Session
 
 from .errors import CitusMissing
 from .store import distribution
@@ -30,7 +29,7 @@ def distribute(dry_run: bool) -> None:
 
 def _take(step: distribution.Step) -> bool:
     engine = current_app.extensions["session_api_database"].engine
-    with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, Session(connection) as tx:
+    with engine.connect().execution_options(isolation_level="READ COMMITTED") as tx:
         try:
             with tx.begin():
                 return distribution.take(tx, step)

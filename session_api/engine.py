@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from . import deadline
 from .addresses import addresses
@@ -15,7 +15,6 @@ from .config import Settings
 from .values import normalise_database_url
 
 CONNECT_SECONDS = 3.0
-PLACE_SECONDS = 2.0
 
 # They go with the connection's start: behind a pooler in transaction mode, a SET would reach connections of others.
 # PgBouncer drops them on the way, so there the role must have them (examples/role.sql).
@@ -36,7 +35,7 @@ _CONNECT_ARGS = {
 
 
 def create(settings: Settings) -> Engine:
-    """An engine whose pool opens connections within CONNECT_SECONDS, through a breaker of its own.
+    """An engine that opens connections within CONNECT_SECONDS, through a breaker of its own.
 
     Raises breaker.Open, besides what SQLAlchemy raises, where a connection is needed and the breaker is open.
     """
@@ -49,12 +48,7 @@ def create(settings: Settings) -> Engine:
         url.difference_update_query(["options"]),
         # Every operation is one statement: without BEGIN and COMMIT around it, it is one round trip.
         isolation_level="AUTOCOMMIT",
-        poolclass=QueuePool,
-        pool_size=settings.database_pool_size,
-        max_overflow=settings.database_max_overflow,
-        pool_timeout=PLACE_SECONDS,
-        pool_recycle=1800,
-        pool_pre_ping=settings.database_pool_pre_ping,
+        poolclass=NullPool,  # pool.py keeps them
         hide_parameters=True,  # conversations must not reach the logs inside a traceback
         connect_args={**_CONNECT_ARGS, "options": " ".join(options).strip()},
     )

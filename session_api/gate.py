@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 
@@ -14,42 +13,39 @@ class Full(Exception):
 
 
 class Gate:
-    """A semaphore in front of the pool: SQLAlchemy's lets newcomers overtake those who wait, and under load some wait
-    until they give up.
-    """
+    """A semaphore that no newcomer passes while others wait."""
 
     def __init__(self, places: int, seconds: float) -> None:
-        self._free = places
+        self._places = self._free = places
         self._seconds = seconds
         self._waiting: deque[Any] = deque()
         self._lock = threading.Lock()
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Raises Full after the gate's seconds."""
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
+    @property
+    def taken(self) -> int:
+        """How many are inside."""
+        return self._places - self._free
 
-    def _enter(self) -> None:
+    def enter(self) -> float:
+        """Wait for a place, and return for how many seconds. Raises Full after the gate's seconds."""
         with self._lock:
             if self._free:
                 self._free -= 1
-                return
+                return 0.0
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
-        if turn.acquire(timeout=self._seconds):
-            return
-        with self._lock:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-                raise Full
-            # It was handed over just now.
+        began = monotonic()
+        if not turn.acquire(timeout=self._seconds):
+            with self._lock:
+                if turn in self._waiting:
+                    self._waiting.remove(turn)
+                    raise Full
+                # It was handed over just now.
+        return monotonic() - began
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give the place to who has waited longest."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()  # the place goes to the first in line and is never free

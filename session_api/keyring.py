@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from hashlib import blake2b
+from math import inf
 from time import monotonic
 
 import structlog
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import caller, deadline, key_text
@@ -65,10 +69,13 @@ class Keyring:
         self._clock = clock
         self._now = now
         self._lock = threading.Lock()
-        # By digest, since texts are not kept. One that is no longer fresh still tells a key's holder from a stranger.
-        self._seen: LRUCache[bytes, _Seen] = LRUCache(remembers)
+        # By a digest of this process, since texts are not kept; the one that is stored costs several times more. A key
+        # that is no longer fresh still tells its holder from a stranger. The one used longest ago comes first.
+        self._salt = os.urandom(16)
+        self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
+        self._remembers = remembers
         self._unknown: TTLCache[bytes, bool] = TTLCache(remembers, UNKNOWN_SECONDS, clock)
-        self._touched: TTLCache[str, bool] = TTLCache(remembers, TOUCH_EVERY_SECONDS, clock)
+        self._touched: dict[str, float] = {}
         self._strangers = strangers
         self._second, self._wrong, self._asking = 0, 0, 0
 
@@ -77,17 +84,17 @@ class Keyring:
 
         Raises DatabaseUnavailable when that has to be looked up and cannot be.
         """
-        if not key_text.is_well_formed(text):
-            return None
-        digest = key_text.digest(text, self._secrets[0])
-        seen, asks = self._recall(digest)
+        name = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16, key=self._salt).digest()
+        seen, asks = self._recall(name)
         if asks and seen is None:
+            if not key_text.is_well_formed(text):
+                return None
             with self._as_stranger():
-                seen = self._look_up(text, digest)
+                seen = self._look_up(text, name)
         elif asks and seen:
             known_at = seen.at
             try:
-                seen = self._look_up(text, digest)
+                seen = self._look_up(text, name)
             except DatabaseUnavailable:
                 if self._clock() - known_at >= FRESH_SECONDS:
                     raise
@@ -95,10 +102,12 @@ class Keyring:
 
     def should_touch(self, key: ApiKey) -> bool:
         """Whether its use is to be noted: yes once a minute, then no."""
-        with self._lock:
-            if key.key_id in self._touched:
-                return False
-            self._touched[key.key_id] = True
+        now = self._clock()
+        if now - self._touched.get(key.key_id, -inf) < TOUCH_EVERY_SECONDS:
+            return False
+        if len(self._touched) >= self._remembers:
+            self._touched.clear()  # whether it is due is asked of the key as well
+        self._touched[key.key_id] = now
         return api_keys.is_due(key, self._now())
 
     def touch(self, key: ApiKey) -> None:
@@ -110,28 +119,31 @@ class Keyring:
         except (Failure, SQLAlchemyError) as error:
             log.warning("the use of a key was not noted", key_id=key.key_id, **cause(error))
 
-    def _recall(self, digest: bytes) -> tuple[_Seen | None, bool]:
+    def _recall(self, name: bytes) -> tuple[_Seen | None, bool]:
         """What is remembered of a key, and whether the caller is to look it up."""
         with self._lock:
-            seen = self._seen.get(digest)
+            seen = self._seen.get(name)
             if seen is None:
-                return None, digest not in self._unknown
+                return None, name not in self._unknown
+            self._seen.move_to_end(name)
             age = self._clock() - seen.at
             renews = age >= RENEW_SECONDS and not seen.is_being_renewed
             seen.is_being_renewed |= renews
             return seen, renews or age >= FRESH_SECONDS
 
-    def _look_up(self, text: str, digest: bytes) -> _Seen | None:
+    def _look_up(self, text: str, name: bytes) -> _Seen | None:
         at = self._clock()
-        digests = [digest, *(key_text.digest(text, secret) for secret in self._secrets[1:])]
+        digests = [key_text.digest(text, secret) for secret in self._secrets]
         found = self._database.read(api_keys.find, digests)
         with self._lock:
             if found is None or not any(hmac.compare_digest(found[1], own) for own in digests):
-                self._seen.pop(digest, None)
-                self._unknown[digest] = True
+                self._seen.pop(name, None)
+                self._unknown[name] = True
                 self._wrong += 1
                 return None
-            self._seen[digest] = seen = _Seen(found[0], at)
+            self._seen[name] = seen = _Seen(found[0], at)
+            if len(self._seen) > self._remembers:
+                self._seen.popitem(last=False)
             return seen
 
     @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
+import orjson
 import structlog
 from psycopg2 import Error as PsycopgError
 from psycopg2 import OperationalError
@@ -38,10 +41,12 @@ class _Output:
 def configure(level: str, log_format: str) -> None:
     """Send every logger of the process, libraries' too, to standard output in one form."""
     rendering: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+    ours: list[Any] = [*_SHARED, *rendering]
     if log_format == "json":
-        rendering = [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer()]
+        rendering = [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(_json)]
+        ours = [_line]
     structlog.configure(
-        processors=[*_SHARED, *rendering],
+        processors=ours,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
@@ -59,6 +64,21 @@ def configure(level: str, log_format: str) -> None:
     for name in ("gunicorn.error", "gunicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+
+
+def _json(event: Any, **_: Any) -> str:
+    try:
+        return orjson.dumps(event, repr).decode()
+    except TypeError:  # a lone surrogate, or an integer of more than 64 bits
+        return json.dumps(event, default=repr)
+
+
+def _line(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
+    """What the shared processors and the renderer make of an event, in one go: every request has such a line."""
+    message = event.pop("event")
+    now = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
+    context = structlog.contextvars.get_contextvars()
+    return _json({**context, **event, "level": level, "timestamp": f"{now}Z", "message": message})
 
 
 def cause(error: BaseException) -> dict[str, Any]:

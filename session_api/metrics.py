@@ -5,20 +5,15 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from flask import Blueprint, Response
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
-    generate_latest,
     multiprocess,
     values,
 )
-
-blp = Blueprint("metrics", __name__)
 
 DURATION = Histogram(
     "session_api_request_duration_seconds",
@@ -27,12 +22,26 @@ DURATION = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
 )
 UNAVAILABLE = Counter("session_api_database_unavailable_total", "Answers of 503, by reason", ["reason"])
+RETRIES = Counter("session_api_database_retries_total", "Work that was run again, by reason", ["reason"])
+CREATED = Counter("session_api_created_total", "Rows that were created, by resource", ["resource"])
+POOL = Gauge("session_api_pool_connections", "Connections, by state", ["state"], multiprocess_mode="livesum")
+
+
+# Made when they are needed: unlike labelled ones, they decide when they are made where their figures are kept.
 
 
 @cache
 def in_flight() -> Gauge:
-    """Made when it is needed: unlike a labelled one, it decides when it is made where its figure is kept."""
     return Gauge("session_api_requests_in_flight", "Requests being answered", multiprocess_mode="livesum")
+
+
+@cache
+def pool_wait() -> Histogram:
+    return Histogram(
+        "session_api_pool_wait_seconds",
+        "Time that requests waited for a connection, of those that had to wait",
+        buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
+    )
 
 
 def share(directory: str) -> None:
@@ -42,14 +51,10 @@ def share(directory: str) -> None:
     values.ValueClass = values.get_value_class()
 
 
-@blp.route("/metrics")
-def metrics() -> Response:
-    return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
-
-
-def _registry() -> CollectorRegistry:
+def registry() -> CollectorRegistry:
+    """The figures of all workers."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)
-    return registry
+    every = CollectorRegistry()
+    multiprocess.MultiProcessCollector(every)
+    return every

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from . import render
+from . import call, render
 from .errors import (
     CallerGone,
     Conflict,
@@ -69,7 +69,7 @@ def init_app(app: Flask) -> None:
 
 def of_failure(error: Failure) -> Response:
     """The answer to a failure that has a status."""
-    g.failure = error
+    call.current().failure = error
     status, name = next(known for kind, known in STATUS.items() if isinstance(error, kind))
     response = _response(status, name, error.message, error.details)
     if isinstance(error, (DatabaseUnavailable, RateLimited)):
@@ -105,7 +105,7 @@ def _http_exception(error: HTTPException) -> Response | HTTPException:
 
 def _defect(error: Exception) -> Response:
     """A defect of ours: the log line says what it was, the answer does not."""
-    g.failure = error
+    call.current().failure = error
     return _response(
         500, "InternalServerError", "The service failed; its log has the cause under this request id.", None
     )
@@ -118,8 +118,7 @@ def of_status(status: int, reason: str, request_id: str) -> str:
 
 
 def _response(status: int, name: str, message: str, details: Details | None) -> Response:
-    body = _body(name, message, details, g.request_id)
-    return Response(body, status, mimetype="application/json", headers={"X-Request-ID": g.request_id})
+    return Response(_body(name, message, details, call.current().request_id), status, mimetype="application/json")
 
 
 def _body(name: str, message: str, details: Details | None, request_id: str) -> str:

@@ -7,9 +7,9 @@ from hashlib import blake2b
 from time import time
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
-from . import problems
+from . import call, problems
 from .config import Settings
 from .errors import RateLimited
 
@@ -53,7 +53,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def _caller() -> str:
     """Hashed: a storage may have rules for its keys, and need not know who calls."""
-    key = g.get("api_key")
+    key = call.current().api_key
     caller = f"key {key.key_id}" if key else f"address {request.remote_addr}"
     return blake2b(caller.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Writes rows as JSON text: stored documents are spliced in as they are, never parsed and printed again.
+"""Writes rows as JSON: stored documents are spliced in as they are, never parsed and printed again.
 
 A test holds these four against the schemas that document them.
 """
@@ -7,39 +7,56 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import timezone
-from json.encoder import encode_basestring as quote
+from datetime import datetime, timezone
 from typing import Any
+
+from orjson import Fragment, dumps
 
 from .models import AgentRow, MessageRow, MultiAgentRow, SessionRow
 
 _UTC = timezone.utc
 
 
-def session(row: SessionRow) -> str:
-    return (
-        f'{{"session_id":{quote(row.session_id)},"session_type":{quote(row.session_type)},'
-        f'"multi_agent_state":{row.multi_agent_state or "null"},{_times(row)}}}'
-    )
+def session(row: SessionRow) -> dict[str, Any]:
+    state = row.multi_agent_state
+    return {
+        "session_id": row.session_id,
+        "session_type": row.session_type,
+        "multi_agent_state": None if state is None else Fragment(state),
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+    }
 
 
-def agent(row: AgentRow) -> str:
-    return (
-        f'{{"agent_id":{quote(row.agent_id)},"state":{row.state},'
-        f'"conversation_manager_state":{row.conversation_manager_state},'
-        f'"internal_state":{row.internal_state},{_times(row)}}}'
-    )
+def agent(row: AgentRow) -> dict[str, Any]:
+    return {
+        "agent_id": row.agent_id,
+        "state": Fragment(row.state),
+        "conversation_manager_state": Fragment(row.conversation_manager_state),
+        "internal_state": Fragment(row.internal_state),
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+    }
 
 
-def message(row: MessageRow) -> str:
-    return (
-        f'{{"message_id":{row.message_id},"message":{row.message},'
-        f'"redact_message":{row.redact_message or "null"},{_times(row)}}}'
-    )
+def message(row: MessageRow) -> dict[str, Any]:
+    redaction = row.redact_message
+    return {
+        "message_id": row.message_id,
+        "message": Fragment(row.message),
+        "redact_message": None if redaction is None else Fragment(redaction),
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+    }
 
 
-def multi_agent(row: MultiAgentRow) -> str:
-    return f'{{"multi_agent_id":{quote(row.multi_agent_id)},"state":{row.state},{_times(row)}}}'
+def multi_agent(row: MultiAgentRow) -> dict[str, Any]:
+    return {
+        "multi_agent_id": row.multi_agent_id,
+        "state": Fragment(row.state),
+        "created_at": _time(row.created_at),
+        "updated_at": _time(row.updated_at),
+    }
 
 
 _WRITERS: dict[type, Any] = {
@@ -50,16 +67,15 @@ _WRITERS: dict[type, Any] = {
 }
 
 
-def row(row: Any) -> str:
-    return str(_WRITERS[type(row)](row))
+def row(row: Any) -> bytes:
+    return dumps(_WRITERS[type(row)](row))
 
 
-def listing(name: str, rows: Sequence[Any], *, total: int | None, page: int | None, size: int, next: str | None) -> str:
-    items = ",".join(map(_WRITERS[type(rows[0])], rows)) if rows else ""
-    following = quote(next) if next is not None else "null"
-    return (
-        f'{{"{name}":[{items}],"total":{_number(total)},"page":{_number(page)},"page_size":{size},"next":{following}}}'
-    )
+def listing(
+    name: str, rows: Sequence[Any], *, total: int | None, page: int | None, size: int, next: str | None
+) -> bytes:
+    written = [*map(_WRITERS[type(rows[0])], rows)] if rows else []
+    return dumps({name: written, "total": total, "page": page, "page_size": size, "next": next})
 
 
 def etag(version: int) -> str:
@@ -72,11 +88,6 @@ def listing_etag(rows: Sequence[Any], total: int | None, more: bool) -> str:
     return hashlib.blake2b(seen.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
-
-
-def _times(row: Any) -> str:
+def _time(moment: datetime) -> datetime:
     # Mostly in UTC already; behind a pooler, the time zone of a connection is not this service's to choose.
-    created_at, updated_at = row.created_at.astimezone(_UTC), row.updated_at.astimezone(_UTC)
-    return f'"created_at":"{created_at.isoformat()}","updated_at":"{updated_at.isoformat()}"'
+    return moment if moment.tzinfo is _UTC else moment.astimezone(_UTC)

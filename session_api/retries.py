@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
-from . import deadline
+from . import deadline, metrics
 from .config import Settings
 from .errors import Conflict, DatabaseUnavailable, Gone, PreconditionFailed
 from .verdicts import Verdict
@@ -52,16 +52,17 @@ class Retries:
         Raises what the work raises, and DatabaseUnavailable for the last trouble.
         """
         lost = False
-        pending: Trouble | None = first
+        last: Trouble | None = None
 
         def attempt() -> T:
-            nonlocal lost, pending
+            nonlocal lost, last
             try:
-                if pending is not None:
-                    raise pending
+                if last is None:
+                    raise first
+                metrics.RETRIES.labels(last.verdict.reason).inc()
                 return work()
             except Trouble as trouble:
-                pending = None
+                last = trouble
                 lost = lost or (writes and trouble.verdict.lost)
                 raise
 

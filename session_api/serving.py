@@ -83,8 +83,11 @@ def post_fork(server: _Any, worker: _Any) -> None:
 
 
 def post_worker_init(worker: _Any) -> None:
+    application = worker.app.wsgi()
+    if database := application.extensions.get("session_api_database"):  # bench's bare handlers have none
+        worker.every_second = database.pool.note_figures
     if _traces:
-        _tracing.start(worker.app.wsgi())
+        _tracing.start(application)
 
 
 def child_exit(server: _Any, worker: _Any) -> None:

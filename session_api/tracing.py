@@ -8,10 +8,9 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from .errors import ConfigError
+from .pool import Lease
 from .version import __version__
 
 # OpenTelemetry's own names; it reads them, and all others that begin with OTEL_, by itself.
@@ -48,7 +47,7 @@ def start(app: Flask) -> None:
         if context.is_valid:
             structlog.contextvars.bind_contextvars(trace_id=trace.format_trace_id(context.trace_id))
 
-    _trace_connections(app.extensions["session_api_database"].engine, provider.get_tracer("session_api"))
+    app.extensions["session_api_database"].pool.watchers.append(_Spans(provider.get_tracer("session_api")))
 
 
 def _is_installed(name: str) -> bool:
@@ -58,17 +57,20 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def _trace_connections(engine: Engine, tracer: Any) -> None:
-    """No library's spans for psycopg2: they hold the text of errors, and PostgreSQL quotes rows in those."""
-    from opentelemetry.trace import SpanKind
+class _Spans:
+    """Of the time that a request holds a connection. No library's spans for psycopg2: they hold the text of errors, and
+    PostgreSQL quotes rows in those.
+    """
 
-    def begin(_: Any, record: Any, __: Any) -> None:
+    def __init__(self, tracer: Any) -> None:
+        self._tracer = tracer
+        self._begun: dict[Lease, Any] = {}
+
+    def taken(self, lease: Lease) -> None:
+        from opentelemetry.trace import SpanKind
+
         attributes = {"db.system.name": "postgresql"}
-        record.info["span"] = tracer.start_span("postgresql", kind=SpanKind.CLIENT, attributes=attributes)
+        self._begun[lease] = self._tracer.start_span("postgresql", kind=SpanKind.CLIENT, attributes=attributes)
 
-    def end(_: Any, record: Any) -> None:
-        if span := record.info.pop("span", None):
-            span.end()
-
-    event.listen(engine, "checkout", begin)
-    event.listen(engine, "checkin", end)
+    def given(self, lease: Lease) -> None:
+        self._begun.pop(lease).end()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,6 @@ _BY_SQLSTATE: dict[str, Verdict] = {
 
 def of_connecting(error: Exception) -> Verdict:
     """The verdict on an error before anything was sent."""
-    if isinstance(error, PoolTimeout):
-        return BUSY
     return _by_sqlstate(error) or UNREACHABLE
 
 

@@ -34,6 +34,9 @@ class Worker(GeventWorker):
         self._idle: set[Any] = set()  # those that wait for a request
         self._stops = False
 
+    def every_second(self) -> None:
+        """For gunicorn's settings to replace."""
+
     def is_replaced(self) -> bool:
         """Whether another worker serves in its place, as after a reload; gunicorn's settings know."""
         return False
@@ -63,6 +66,7 @@ class Worker(GeventWorker):
 
     def run(self) -> None:
         gevent.spawn(self._drain)
+        gevent.spawn(self._tick)
         super().run()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
@@ -89,6 +93,11 @@ class Worker(GeventWorker):
                 yield
         finally:
             self._idle.discard(connection)
+
+    def _tick(self) -> None:
+        while True:
+            self.every_second()
+            gevent.sleep(1)
 
     def _drain(self) -> None:
         """Stop a while after the signal, then close idle connections; as gunicorn comes, it refuses connections at once

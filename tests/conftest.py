@@ -22,8 +22,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection, make_url
 
 from session_api import config, create_app, issuing, models, values
 from session_api.db import Database
@@ -173,13 +172,11 @@ def empty(db: Database) -> Iterator[None]:
 
 
 @pytest.fixture
-def tx(db: Database) -> Iterator[Session]:
+def tx(db: Database) -> Iterator[Connection]:
     """A transaction that is rolled back: for the store's own tests."""
     with db.engine.connect().execution_options(isolation_level="READ COMMITTED") as connection:
-        transaction = connection.begin()
-        with Session(connection, join_transaction_mode="create_savepoint") as session:
-            yield session
-        transaction.rollback()
+        yield connection
+        connection.rollback()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from session_api.errors import DatabaseUnavailable
 from session_api.models import AgentKey, AgentRow, MessageKey, MessageRow
@@ -22,7 +22,7 @@ Mutate = Callable[[pytest.MonkeyPatch, str, list[Timer]], None]  # the database'
 
 
 def drop_an_acknowledged_row(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def append(tx: Session, key: MessageKey, new: dict[str, Any]) -> MessageRow:
+    def append(tx: Connection, key: MessageKey, new: dict[str, Any]) -> MessageRow:
         row = real(tx, key, new)
         if key.message_id % 5 == 3:
             messages.delete(tx, key)
@@ -33,7 +33,7 @@ def drop_an_acknowledged_row(patch: pytest.MonkeyPatch, url: str, pending: list[
 
 
 def duplicate(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def append(tx: Session, key: MessageKey, new: dict[str, Any]) -> MessageRow:
+    def append(tx: Connection, key: MessageKey, new: dict[str, Any]) -> MessageRow:
         if key.message_id % 5 == 3:
             real(tx, key._replace(message_id=key.message_id + 1_000_000), new)
         return real(tx, key, new)
@@ -43,7 +43,7 @@ def duplicate(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None
 
 
 def reorder(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def list_(tx: Session, parent: AgentKey, page: Page, filters: Any = None) -> Listing[MessageRow]:
+    def list_(tx: Connection, parent: AgentKey, page: Page, filters: Any = None) -> Listing[MessageRow]:
         listing = real(tx, parent, page, filters)
         return replace(listing, rows=listing.rows[1::-1] + listing.rows[2:])
 
@@ -52,8 +52,8 @@ def reorder(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
 
 
 def answer_before_commit(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def append(tx: Session, key: MessageKey, new: dict[str, Any]) -> MessageRow:
-        late = Session(engine)
+    def append(tx: Connection, key: MessageKey, new: dict[str, Any]) -> MessageRow:
+        late = engine.connect()
         row = real(late, key, new)
         pending.append(Timer(0.2, lambda: (late.commit(), late.close())))
         pending[-1].start()
@@ -65,7 +65,7 @@ def answer_before_commit(patch: pytest.MonkeyPatch, url: str, pending: list[Time
 
 
 def read_stale(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def read(tx: Session, key: AgentKey, known: Any = None) -> AgentRow:
+    def read(tx: Connection, key: AgentKey, known: Any = None) -> AgentRow:
         if next(numbers) % 3 or key not in seen:
             seen[key] = real(tx, key, known)
         return seen[key]
@@ -77,7 +77,7 @@ def read_stale(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> Non
 
 
 def truncate(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def append(tx: Session, key: MessageKey, new: dict[str, Any]) -> MessageRow:
+    def append(tx: Connection, key: MessageKey, new: dict[str, Any]) -> MessageRow:
         message = json.loads(new["message"])
         message["content"][0]["text"] = message["content"][0]["text"][:300]
         return real(tx, key, {**new, "message": json.dumps(message)})
@@ -87,7 +87,7 @@ def truncate(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
 
 
 def lose_an_update(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def update(tx: Session, key: AgentKey, changes: dict[str, Any], expected: Any = None) -> AgentRow:
+    def update(tx: Connection, key: AgentKey, changes: dict[str, Any], expected: Any = None) -> AgentRow:
         if next(numbers) % 3:
             return real(tx, key, changes, expected)
         return agents.read(tx, key)._replace(**changes)
@@ -98,7 +98,7 @@ def lose_an_update(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) ->
 
 
 def answer_500(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def append(tx: Session, key: MessageKey, new: dict[str, Any]) -> MessageRow:
+    def append(tx: Connection, key: MessageKey, new: dict[str, Any]) -> MessageRow:
         if key.message_id % 10 == 3:
             raise ArithmeticError
         return real(tx, key, new)
@@ -108,7 +108,7 @@ def answer_500(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> Non
 
 
 def deny_what_was_applied(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def append(tx: Session, key: MessageKey, new: dict[str, Any]) -> MessageRow:
+    def append(tx: Connection, key: MessageKey, new: dict[str, Any]) -> MessageRow:
         row = real(tx, key, new)
         if key.agent_id == "raw" and key.message_id % 5 == 3:
             raise DatabaseUnavailable("it is a mutant", applied=False)
@@ -119,7 +119,7 @@ def deny_what_was_applied(patch: pytest.MonkeyPatch, url: str, pending: list[Tim
 
 
 def leave_a_page_out(patch: pytest.MonkeyPatch, url: str, pending: list[Timer]) -> None:
-    def list_(tx: Session, parent: AgentKey, page: Page, filters: Any = None) -> Listing[MessageRow]:
+    def list_(tx: Connection, parent: AgentKey, page: Page, filters: Any = None) -> Listing[MessageRow]:
         return real(tx, parent, page._replace(offset=page.offset + 1) if page.offset else page, filters)
 
     real = messages.list_

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from psycopg2.extensions import cursor
-from sqlalchemy import event
 
 from session_api.db import Database
+from session_api.pool import Lease
 
 
 @contextmanager
@@ -25,15 +25,14 @@ def statements_of(database: Database, *, complete: bool = False) -> Iterator[lis
             statements.append(self.mogrify(statement, parameters).decode() if complete else str(statement))
             super().execute(statement, parameters)
 
-    def record(connection: Any, *_: Any) -> None:
-        connection.cursor_factory = Recording
+    class Watcher:
+        def taken(self, lease: Lease) -> None:
+            lease.raw.cursor_factory = Recording
 
-    def forget(connection: Any, *_: Any) -> None:
-        if connection is not None:
-            connection.cursor_factory = None
+        def given(self, lease: Lease) -> None:
+            lease.raw.cursor_factory = None
 
-    event.listen(database.engine, "checkout", record)
-    event.listen(database.engine, "checkin", forget)
+    watcher = Watcher()
+    database.pool.watchers.append(watcher)
     yield statements
-    event.remove(database.engine, "checkout", record)
-    event.remove(database.engine, "checkin", forget)
+    database.pool.watchers.remove(watcher)

@@ -338,7 +338,7 @@ def fill(tx: Any, tenant: str, sessions: int) -> None:
         f"INSERT INTO session_messages SELECT s, '{tenant}', a, m, '{{}}', NULL, v, t, t FROM ({rows}) AS r,"
         " unnest(ARRAY['a', 'b']) AS a, generate_series(0, 7) AS m",
     ):
-        tx.connection().exec_driver_sql(statement)
+        tx.exec_driver_sql(statement)
 
 
 def test_what_is_written_while_a_process_still_knows_the_key_is_erased_too(

@@ -12,6 +12,7 @@ from session_api import config
 from session_api.db import Database
 from session_api.engine import SERVER_SETTINGS
 from session_api.errors import ConfigError
+from session_api.gate import Full
 
 from .conftest import KEYED, ROOT, make_settings
 
@@ -205,9 +206,15 @@ def test_an_env_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 def test_pool_settings_reach_the_pool(database_url: str) -> None:
     settings = make_settings(database_url, database_pool_size=3, database_max_overflow=1, database_pool_pre_ping=True)
-    engine = Database(settings).engine
+    database = Database(settings)
+    leases = [database.pool.take() for _ in range(4)]
+    with pytest.raises(Full):
+        database.pool.take()
+    for lease in leases:
+        database.pool.give(lease)
 
-    assert (3, 1, True) == (engine.pool.size(), engine.pool._max_overflow, engine.pool._pre_ping)
+    assert {"size": 3, "in_use": 0, "idle": 3} == database.pool.figures()
+    database.dispose()
 
 
 def test_every_connection_has_the_service_s_limits(db: Database) -> None:

@@ -10,8 +10,7 @@ import psycopg2
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection, make_url
 
 from faults.proxy import Proxy, refusing, to_database
 from session_api import create_app, deadline
@@ -98,8 +97,9 @@ def test_after_five_failures_nothing_is_tried_until_the_next_probe_is_due() -> N
 
 
 def test_a_pool_without_a_free_connection_is_not_waited_for_twice(far: Database, agent_key: AgentKey) -> None:
-    with far.engine.connect():
-        error = unavailable(lambda: far.run(agents.read, agent_key))
+    lease = far.pool.take()
+    error = unavailable(lambda: far.run(agents.read, agent_key))
+    far.pool.give(lease)
 
     assert ("all its connections are in use", False, 1) == (*error.details.values(), error.retry_after)
 
@@ -181,7 +181,7 @@ def test_a_stalled_link_ends_with_the_deadline_and_leaves_no_connection_behind(
         error = unavailable(lambda: far.run(agents.update, agent_key, {"state": '{"late":1}'}))
 
     assert "unknown" == error.details["applied"]
-    assert 0 == far.pool_figures()["in_use"]
+    assert 0 == far.pool.figures()["in_use"]
     proxy.flow()
     assert far.read(agents.read, agent_key).agent_id == agent_key.agent_id
 
@@ -268,7 +268,7 @@ def test_a_terminated_backend_is_replaced_and_its_statement_run_again(
     database = Database(make_settings(database_url))
     killed: list[int] = []
 
-    def slow_once(tx: Session) -> str:
+    def slow_once(tx: Connection) -> str:
         pid = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
         if not killed:
             killed.append(pid)
@@ -286,4 +286,4 @@ def test_nothing_is_left_in_a_transaction(db: Database) -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND pid <> pg_backend_pid()"
     )
 
-    assert 0 == db.read(lambda tx: tx.execute(idle)).scalar_one()
+    assert 0 == db.read(lambda tx: tx.execute(idle).scalar_one())

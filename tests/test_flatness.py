@@ -48,7 +48,7 @@ def pages_touched(db: Database, call: Callable[[], Any]) -> int:
 
     def explain(tx: Any) -> Any:
         explained = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement
-        return tx.connection().exec_driver_sql(explained.replace("%", "%%")).scalar_one()
+        return tx.exec_driver_sql(explained.replace("%", "%%")).scalar_one()
 
     plan = db.run(explain)[0]["Plan"]
     return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import sleep
 
 import pytest
@@ -10,16 +12,25 @@ import pytest
 from session_api.gate import Full, Gate
 
 
+@contextmanager
+def place(gate: Gate) -> Iterator[None]:
+    gate.enter()
+    try:
+        yield
+    finally:
+        gate.leave()
+
+
 def test_those_who_wait_are_let_in_in_the_order_in_which_they_came() -> None:
     gate = Gate(places=1, seconds=30)
     order: list[int] = []
 
     def enter(number: int) -> None:
-        with gate.place():
+        with place(gate):
             order.append(number)
 
     threads = [threading.Thread(target=enter, args=(number,)) for number in range(20)]
-    with gate.place():
+    with place(gate):
         for waiting, thread in enumerate(threads, 1):
             thread.start()
             while len(gate._waiting) < waiting:
@@ -35,11 +46,11 @@ def test_a_newcomer_does_not_overtake() -> None:
     order: list[str] = []
 
     def enter(name: str) -> None:
-        with gate.place():
+        with place(gate):
             order.append(name)
 
     first = threading.Thread(target=enter, args=("first",))
-    with gate.place():
+    with place(gate):
         first.start()
         while not gate._waiting:
             sleep(0.001)
@@ -52,10 +63,10 @@ def test_a_newcomer_does_not_overtake() -> None:
 def test_who_waits_too_long_gives_up_and_leaves_the_place_to_others() -> None:
     gate = Gate(places=1, seconds=0.01)
 
-    with gate.place(), pytest.raises(Full), gate.place():
+    with place(gate), pytest.raises(Full), place(gate):
         pass
 
-    with gate.place():
+    with place(gate):
         assert not gate._waiting
 
 
@@ -66,7 +77,7 @@ def test_never_more_than_there_are_places() -> None:
 
     def enter() -> None:
         for _ in range(50):
-            with gate.place():
+            with place(gate):
                 inside.append(1)
                 most.append(len(inside))
                 sleep(0)

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from session_api import render
 from session_api.models import SessionKey
@@ -65,7 +65,7 @@ def test_iso_8601_times_are_kept_in_utc(client: FlaskClient, sent: str, kept: st
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles", "Africa/Monrovia"])
-def test_times_are_shown_in_utc_whatever_the_zone_of_the_connection(tx: Session, zone: str) -> None:
+def test_times_are_shown_in_utc_whatever_the_zone_of_the_connection(tx: Connection, zone: str) -> None:
     tx.execute(text(f"SET LOCAL timezone = '{zone}'"))
     key = SessionKey("default", new_id())
     moment = datetime(1969, 7, 20, 20, 17, 40, 5, timezone.utc)
@@ -73,7 +73,7 @@ def test_times_are_shown_in_utc_whatever_the_zone_of_the_connection(tx: Session,
 
     sessions.create(tx, key, new)
     row = sessions.read(tx, key)
-    shown = json.loads(render.session(row))
+    shown = json.loads(render.row(row))
 
     assert moment.isoformat() != row.created_at.isoformat()
     assert (moment.isoformat(), moment.isoformat()) == (shown["created_at"], shown["updated_at"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from session_api.errors import Conflict, NotFound, NotModified, PreconditionFailed
 from session_api.models import AgentKey, MessageKey, SessionKey
@@ -20,14 +20,14 @@ A_MESSAGE = {"message": '{"role":"user","content":[]}', "redact_message": None, 
 
 
 @pytest.fixture
-def agent(tx: Session) -> AgentKey:
+def agent(tx: Connection) -> AgentKey:
     key = AgentKey("default", new_id(), "agent")
     sessions.create(tx, SessionKey(*key[:2]), A_SESSION)
     agents.create(tx, key, AN_AGENT)
     return key
 
 
-def test_several_operations_share_a_transaction_and_vanish_with_it(tx: Session, db, agent: AgentKey) -> None:
+def test_several_operations_share_a_transaction_and_vanish_with_it(tx: Connection, db, agent: AgentKey) -> None:
     messages.append(tx, MessageKey(*agent, 0), A_MESSAGE)
     tx.rollback()
 
@@ -35,7 +35,7 @@ def test_several_operations_share_a_transaction_and_vanish_with_it(tx: Session, 
         db.run(sessions.read, SessionKey(*agent[:2]))
 
 
-def test_a_conflict_leaves_the_transaction_usable(tx: Session, agent: AgentKey) -> None:
+def test_a_conflict_leaves_the_transaction_usable(tx: Connection, agent: AgentKey) -> None:
     messages.append(tx, MessageKey(*agent, 0), A_MESSAGE)
 
     with pytest.raises(Conflict) as caught:
@@ -45,14 +45,14 @@ def test_a_conflict_leaves_the_transaction_usable(tx: Session, agent: AgentKey) 
     assert 1 == messages.list_(tx, agent, Page()).total
 
 
-def test_a_missing_parent_is_refused_by_the_foreign_key(tx: Session, agent: AgentKey) -> None:
+def test_a_missing_parent_is_refused_by_the_foreign_key(tx: Connection, agent: AgentKey) -> None:
     with pytest.raises(IntegrityError) as caught, tx.begin_nested():
         messages.append(tx, MessageKey(*agent[:2], "other", 0), A_MESSAGE)
 
     assert "fk_session_messages_session_agents" == caught.value.orig.diag.constraint_name
 
 
-def test_documents_come_back_as_the_text_that_went_in(tx: Session, agent: AgentKey) -> None:
+def test_documents_come_back_as_the_text_that_went_in(tx: Connection, agent: AgentKey) -> None:
     text = '{"b":1.0,"a":[1e22,-0.0,"\\u0000"],"b":2}'
 
     messages.append(tx, MessageKey(*agent, 0), {**A_MESSAGE, "message": text})
@@ -60,7 +60,7 @@ def test_documents_come_back_as_the_text_that_went_in(tx: Session, agent: AgentK
     assert text == messages.read(tx, MessageKey(*agent, 0)).message
 
 
-def test_tenants_do_not_see_each_other(tx: Session, agent: AgentKey) -> None:
+def test_tenants_do_not_see_each_other(tx: Connection, agent: AgentKey) -> None:
     foreign = AgentKey("other", *agent[1:])
 
     with pytest.raises(NotFound):
@@ -72,7 +72,7 @@ def test_tenants_do_not_see_each_other(tx: Session, agent: AgentKey) -> None:
     assert 1 == agents.list_(tx, agent[:2], Page()).total
 
 
-def test_read_raises_not_modified_for_a_known_version(tx: Session, agent: AgentKey) -> None:
+def test_read_raises_not_modified_for_a_known_version(tx: Connection, agent: AgentKey) -> None:
     version = agents.read(tx, agent).version
 
     with pytest.raises(NotModified):
@@ -80,14 +80,14 @@ def test_read_raises_not_modified_for_a_known_version(tx: Session, agent: AgentK
     assert "{}" == agents.read(tx, agent, {1}).state
 
 
-def test_update_returns_what_is_now_stored(tx: Session, agent: AgentKey) -> None:
+def test_update_returns_what_is_now_stored(tx: Connection, agent: AgentKey) -> None:
     updated = agents.update(tx, agent, {"state": '{"a":1}'})
 
     assert agents.read(tx, agent) == updated
     assert '{"a":1}' == updated.state
 
 
-def test_update_and_delete_with_another_version_change_nothing(tx: Session, agent: AgentKey) -> None:
+def test_update_and_delete_with_another_version_change_nothing(tx: Connection, agent: AgentKey) -> None:
     before = agents.read(tx, agent)
 
     with pytest.raises(PreconditionFailed):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
-from flask.views import MethodView
 
 from .. import examples, schemas
 from ..auth import tenant
@@ -13,6 +13,7 @@ from ..models import AgentKey
 from ..store import agents
 from ..web import answers, lists
 from ..web.blueprint import PREFIX, Blueprint, db
+from ..web.resource import Resource
 
 blp = Blueprint(
     "agents",
@@ -23,7 +24,7 @@ blp = Blueprint(
 
 
 @blp.route("")
-class Agents(MethodView):
+class Agents(Resource):
     @blp.may_answer(400, 404, 408, 409, 413, 415)
     @blp.arguments(schemas.AgentCreate, example=examples.AGENT_CREATE)
     @blp.response(201, schemas.Agent, example=examples.AGENT)
@@ -35,13 +36,13 @@ class Agents(MethodView):
     @blp.may_answer(304, 400, 404)
     @blp.arguments(schemas.PageQuery, location="query")
     @blp.response(200, schemas.AgentList, example=examples.a_list("agents", examples.AGENT))
-    def get(self, query: dict[str, Any], session_id: str) -> Response:
+    def get(self, query: Mapping[str, Any], session_id: str) -> Response:
         """List the agents of a session, the oldest first."""
         return lists.answer("agents", agents, (tenant(), session_id), query)
 
 
 @blp.route("/<agent_id:agent_id>")
-class Agent(MethodView):
+class Agent(Resource):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.Agent, example=examples.AGENT)
     def get(self, session_id: str, agent_id: str) -> Response:

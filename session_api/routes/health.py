@@ -59,7 +59,7 @@ def ready() -> Response:
 def database() -> Response:
     """The database's round trip in milliseconds, and the figures of the pool."""
     check = _database()
-    return _report("healthy", "unhealthy", {**check, "pool": db.pool_figures()})
+    return _report("healthy", "unhealthy", {**check, "pool": db.pool.figures()})
 
 
 def _database() -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
-from flask.views import MethodView
 
 from .. import examples, schemas
 from ..auth import tenant
@@ -13,6 +13,7 @@ from ..models import MessageKey
 from ..store import messages
 from ..web import answers, lists
 from ..web.blueprint import PREFIX, Blueprint, db
+from ..web.resource import Resource
 
 blp = Blueprint(
     "messages",
@@ -23,7 +24,7 @@ blp = Blueprint(
 
 
 @blp.route("")
-class Messages(MethodView):
+class Messages(Resource):
     @blp.may_answer(400, 404, 408, 409, 413, 415)
     @blp.arguments(schemas.MessageCreate, example=examples.MESSAGE_CREATE)
     @blp.response(201, schemas.Message, example=examples.MESSAGE)
@@ -35,13 +36,13 @@ class Messages(MethodView):
     @blp.may_answer(304, 400, 404)
     @blp.arguments(schemas.PageQuery, location="query")
     @blp.response(200, schemas.MessageList, example=examples.a_list("messages", examples.MESSAGE))
-    def get(self, query: dict[str, Any], session_id: str, agent_id: str) -> Response:
+    def get(self, query: Mapping[str, Any], session_id: str, agent_id: str) -> Response:
         """List messages in the order of their ids; offset counts positions in that order."""
         return lists.answer("messages", messages, (tenant(), session_id, agent_id), query)
 
 
 @blp.route("/<message_id:message_id>")
-class Message(MethodView):
+class Message(Resource):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.Message, example=examples.MESSAGE)
     def get(self, session_id: str, agent_id: str, message_id: int) -> Response:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
-from flask.views import MethodView
 
 from .. import examples, schemas
 from ..auth import tenant
@@ -13,6 +13,7 @@ from ..models import MultiAgentKey
 from ..store import multi_agents
 from ..web import answers, lists
 from ..web.blueprint import PREFIX, Blueprint, db
+from ..web.resource import Resource
 
 blp = Blueprint(
     "multi-agents",
@@ -23,7 +24,7 @@ blp = Blueprint(
 
 
 @blp.route("")
-class MultiAgents(MethodView):
+class MultiAgents(Resource):
     @blp.may_answer(400, 404, 408, 409, 413, 415)
     @blp.arguments(schemas.MultiAgentCreate, example=examples.MULTI_AGENT_CREATE)
     @blp.response(201, schemas.MultiAgent, example=examples.MULTI_AGENT)
@@ -35,13 +36,13 @@ class MultiAgents(MethodView):
     @blp.may_answer(304, 400, 404)
     @blp.arguments(schemas.PageQuery, location="query")
     @blp.response(200, schemas.MultiAgentList, example=examples.a_list("multi_agents", examples.MULTI_AGENT))
-    def get(self, query: dict[str, Any], session_id: str) -> Response:
+    def get(self, query: Mapping[str, Any], session_id: str) -> Response:
         """List the multi-agents of a session, the oldest first."""
         return lists.answer("multi_agents", multi_agents, (tenant(), session_id), query)
 
 
 @blp.route("/<multi_agent_id:multi_agent_id>")
-class MultiAgent(MethodView):
+class MultiAgent(Resource):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.MultiAgent, example=examples.MULTI_AGENT)
     def get(self, session_id: str, multi_agent_id: str) -> Response:

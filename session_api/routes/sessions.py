@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
-from flask.views import MethodView
 
 from .. import examples, schemas
 from ..auth import tenant
@@ -13,12 +13,13 @@ from ..models import SessionKey
 from ..store import sessions
 from ..web import answers, lists
 from ..web.blueprint import PREFIX, Blueprint, db
+from ..web.resource import Resource
 
 blp = Blueprint("sessions", __name__, url_prefix=f"{PREFIX}/sessions", description="The roots of conversations.")
 
 
 @blp.route("")
-class Sessions(MethodView):
+class Sessions(Resource):
     @blp.may_answer(400, 408, 409, 413, 415)
     @blp.arguments(schemas.SessionCreate, example=examples.SESSION_CREATE)
     @blp.response(201, schemas.Session, example=examples.SESSION)
@@ -29,13 +30,13 @@ class Sessions(MethodView):
     @blp.may_answer(304, 400)
     @blp.arguments(schemas.SessionQuery, location="query")
     @blp.response(200, schemas.SessionList, example=examples.a_list("sessions", examples.SESSION))
-    def get(self, query: dict[str, Any]) -> Response:
+    def get(self, query: Mapping[str, Any]) -> Response:
         """List sessions, the oldest first."""
         return lists.answer("sessions", sessions, (tenant(),), query)
 
 
 @blp.route("/<session_id:session_id>")
-class Session(MethodView):
+class Session(Resource):
     @blp.may_answer(304, 400, 404)
     @blp.response(200, schemas.Session, example=examples.SESSION)
     def get(self, session_id: str) -> Response:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Table, cast, column, func, literal, select, table, text
 from sqlalchemy.dialects.postgresql import REGCLASS
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from ..errors import CitusMissing
 from ..models import metadata
@@ -30,7 +30,7 @@ def steps() -> list[Step]:
     return [_step(table, root) for table in tables]
 
 
-def take(tx: Session, step: Step) -> bool:
+def take(tx: Connection, step: Step) -> bool:
     """Spread the table unless it is already, with what lies in it; False when it was. Raises CitusMissing."""
     for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         tx.execute(text(f"SET LOCAL {name} = 0"))  # the service's limits are for requests

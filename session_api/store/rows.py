@@ -30,7 +30,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from ..errors import Conflict, Gone, NotFound, NotModified, PreconditionFailed
 from .statement import Statement
@@ -79,7 +79,7 @@ class Rows(Generic[Row]):
     parent_resource: str
     order: tuple[str, ...]
 
-    def create(self, tx: Session, key: Key, new: Mapping[str, Any]) -> Row:
+    def create(self, tx: Connection, key: Key, new: Mapping[str, Any]) -> Row:
         """Insert a row. `new` holds its documents as JSON text; times that are None become now.
 
         Raises Conflict when the key is taken; a missing parent is the foreign key's to refuse.
@@ -93,7 +93,7 @@ class Rows(Generic[Row]):
             **{self._own_id: key[-1], **new, "version": version, "created_at": times[0], "updated_at": times[1]}
         )
 
-    def read(self, tx: Session, key: Key, known: Collection[int] | None = None) -> Row:
+    def read(self, tx: Connection, key: Key, known: Collection[int] | None = None) -> Row:
         """The row. Raises NotFound, and NotModified when its version is among the `known` ones."""
         parameters = self._named(key)
         if not known:
@@ -106,7 +106,9 @@ class Rows(Generic[Row]):
             raise NotModified(found[self._version])
         return self.row_type(*found)
 
-    def update(self, tx: Session, key: Key, changes: Mapping[str, Any], expected: Collection[int] | None = None) -> Row:
+    def update(
+        self, tx: Connection, key: Key, changes: Mapping[str, Any], expected: Collection[int] | None = None
+    ) -> Row:
         """Replace the given columns and move `updated_at`; with `expected`, only from one of these versions.
 
         Raises NotFound, and PreconditionFailed when the version is another one.
@@ -120,24 +122,24 @@ class Rows(Generic[Row]):
         kept = dict(zip(statement.columns, made, strict=True))
         return self.row_type(**{self._own_id: key[-1], **changes, "version": version, **kept})
 
-    def delete(self, tx: Session, key: Key, expected: Collection[int] | None = None) -> None:
+    def delete(self, tx: Connection, key: Key, expected: Collection[int] | None = None) -> None:
         """Delete the row and all that is under it; raises as `update` does."""
         statement = self._delete if expected is None else self._delete_expected
         if statement.one_or_none(tx, {**self._named(key), "expected": list(expected or ())}) is None:
             raise self._why_not(tx, key, expected, Gone)
 
-    def list_(self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
+    def list_(self, tx: Connection, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
         """One page in one statement. Raises NotFound for the parent."""
         return self._list(tx, parent, page, filters or {}, versions_only=False)
 
     def list_versions(
-        self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any] | None = None
+        self, tx: Connection, parent: Key, page: Page, filters: Mapping[str, Any] | None = None
     ) -> Listing[Row]:
         """The same page without its documents: enough to tell whether it changed."""
         return self._list(tx, parent, page, filters or {}, versions_only=True)
 
     def _list(
-        self, tx: Session, parent: Key, page: Page, filters: Mapping[str, Any], *, versions_only: bool
+        self, tx: Connection, parent: Key, page: Page, filters: Mapping[str, Any], *, versions_only: bool
     ) -> Listing[Row]:
         statement = _list(
             self, page.descending, page.after is not None, page.with_total, frozenset(filters), versions_only
@@ -156,7 +158,7 @@ class Rows(Generic[Row]):
     def _named(self, key: Key) -> dict[str, Any]:
         return {f"key_{name}": value for name, value in zip(self.key_type._fields, key, strict=True)}
 
-    def _if_identical(self, tx: Session, key: Key, new: Mapping[str, Any]) -> Row | None:
+    def _if_identical(self, tx: Connection, key: Key, new: Mapping[str, Any]) -> Row | None:
         """What is stored when it equals `new`. Times count only if sent; updated_at doesn't, since a PUT moves it."""
         found = self._select.one_or_none(tx, self._named(key))
         if found is None:
@@ -170,7 +172,7 @@ class Rows(Generic[Row]):
         return stored if same else None
 
     def _why_not(
-        self, tx: Session, key: Key, expected: Collection[int] | None, missing: type[NotFound] = NotFound
+        self, tx: Connection, key: Key, expected: Collection[int] | None, missing: type[NotFound] = NotFound
     ) -> NotFound | PreconditionFailed:
         there = expected is not None and self._select_version.one_or_none(tx, self._named(key))
         return PreconditionFailed() if there else missing(self.resource)

@@ -1,7 +1,7 @@
 """Whether the database has the tables of this service."""
 
 from sqlalchemy import false, literal, select, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from ..key_table import api_keys
 from ..models import session_agents, session_messages, session_multi_agents, sessions
@@ -18,6 +18,6 @@ _TABLES = union_all(
 LOCK = 7_239_114_505
 
 
-def check(tx: Session) -> None:
+def check(tx: Connection) -> None:
     """Touch every table without reading a row; PostgreSQL refuses the statement when one is missing."""
     tx.execute(_TABLES)

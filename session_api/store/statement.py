@@ -12,8 +12,8 @@ from typing import Any, cast
 import psycopg2
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg2 import dialect as psycopg2_dialect
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 _DIALECT: Any = cast(Any, psycopg2_dialect)()
 
@@ -27,11 +27,10 @@ class Statement:
         self._fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
         self.columns = columns
 
-    def all(self, tx: Session, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def all(self, tx: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Every row, in order. Raises sqlalchemy.exc.DBAPIError, as SQLAlchemy's own execution does."""
-        connection = tx.connection()
-        dialect: Any = connection.dialect
-        dbapi_connection: Any = connection.connection
+        dialect: Any = tx.dialect
+        dbapi_connection: Any = tx.connection
         with dbapi_connection.cursor() as cursor:
             try:
                 cursor.execute(self._sql, {**self._fixed, **parameters})
@@ -39,7 +38,7 @@ class Statement:
             except psycopg2.Error as error:
                 lost = dialect.is_disconnect(error, dbapi_connection, cursor)
                 if lost:
-                    connection.invalidate(error)
+                    tx.invalidate(error)
                 # No parameters: conversations must not reach the logs inside a traceback.
                 raise DBAPIError.instance(
                     self._sql,
@@ -52,6 +51,6 @@ class Statement:
                 ) from error
         return rows
 
-    def one_or_none(self, tx: Session, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def one_or_none(self, tx: Connection, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         rows = self.all(tx, parameters)
         return rows[0] if rows else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Table, delete, func, literal, select, tuple_, union_all
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from ..key_table import api_keys
 from ..models import session_agents, session_messages, session_multi_agents, sessions
@@ -26,7 +26,7 @@ class Tenant(NamedTuple):
     keys: int
 
 
-def list_(tx: Session) -> list[Tenant]:
+def list_(tx: Connection) -> list[Tenant]:
     """Everybody who has a session or a key."""
     counts = union_all(
         select(sessions.c.tenant_id, func.count().label("sessions"), literal(0).label("keys")).group_by("tenant_id"),
@@ -37,13 +37,13 @@ def list_(tx: Session) -> list[Tenant]:
     return [Tenant(name, int(sessions), int(keys)) for name, sessions, keys in found]
 
 
-def some_sessions(tx: Session, tenant_id: str, limit: int) -> list[str]:
+def some_sessions(tx: Connection, tenant_id: str, limit: int) -> list[str]:
     """The ids of some of the tenant's sessions; empty when it has none left."""
     of_tenant = select(sessions.c.session_id).where(sessions.c.tenant_id == tenant_id)
     return list(tx.execute(of_tenant.order_by(sessions.c.created_at, sessions.c.session_id).limit(limit)).scalars())
 
 
-def delete_some(tx: Session, table: Table, tenant_id: str, session_ids: Sequence[str], limit: int) -> int:
+def delete_some(tx: Connection, table: Table, tenant_id: str, session_ids: Sequence[str], limit: int) -> int:
     """Delete up to `limit` rows of these sessions, and return how many there were."""
     key = list(table.primary_key.columns)
     doomed = select(*key).where(table.c.session_id.in_(session_ids), table.c.tenant_id == tenant_id).limit(limit)

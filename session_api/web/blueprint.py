@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 import flask_smorest
@@ -12,13 +13,12 @@ from werkzeug.exceptions import NotAcceptable
 from werkzeug.local import LocalProxy
 from werkzeug.routing import BaseConverter
 
-from .. import caller, schemas
+from .. import schemas
 from ..db import Database
 from ..errors import Invalid
 from ..examples import ERRORS
 from ..problems import InvalidPath
-from . import answers, security
-from .body import PARSER
+from . import answers, body, security
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,18 +99,34 @@ IDS = (SessionIdConverter, AgentIdConverter, MultiAgentIdConverter)
 
 
 class Blueprint(flask_smorest.Blueprint):
-    ARGUMENTS_PARSER = PARSER
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._prepare_doc_cbks += [_add_conditions, self._add_security]
 
-    def arguments(self, schema: Any, **kwargs: Any) -> Any:
-        """As in flask-smorest, with one instance for all requests: making one costs more than using it."""
-        return super().arguments(schema() if isinstance(schema, type) else schema, **kwargs)
+    def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Callable[[F], F]:
+        """Document the body or the query, and give the view what its schema makes of it."""
+        document = super().arguments(schema, location=location, error_status_code=400, **kwargs)
+        load = body.load if location == "json" else body.load_query
+        instance = schema()
 
-    def response(self, status_code: int, *args: Any, **kwargs: Any) -> Any:
-        return super().response(status_code, *args, **{"headers": HEADERS[status_code], **kwargs})
+        def decorate(view: F) -> F:
+            @wraps(view)
+            def wrapper(resource: Any, **path: Any) -> Any:
+                return view(resource, load(instance, request), **path)
+
+            wrapper._apidoc = document(view)._apidoc  # type: ignore[attr-defined]
+            return cast(F, wrapper)
+
+        return decorate
+
+    def response(self, status_code: int, *args: Any, **kwargs: Any) -> Callable[[F], F]:
+        return _documents(super().response(status_code, *args, **{"headers": HEADERS[status_code], **kwargs}))
+
+    def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[F], F]:
+        return _documents(super().alt_response(*args, **kwargs))
+
+    def doc(self, **kwargs: Any) -> Callable[[F], F]:
+        return _documents(super().doc(**kwargs))
 
     def may_answer(self, *statuses: int) -> Callable[[F], F]:
         """Document what a view answers besides its success, and the conditional header that goes with 304 or 412."""
@@ -118,7 +134,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         def decorate(view: F) -> F:
             resource, method = view.__qualname__.split(".")
-            documented = self.doc(responses=responses, operationId=f"{method}{resource}")(view)
+            documented: Any = self.doc(responses=responses, operationId=f"{method}{resource}")(view)
             documented._apidoc["conditions"] = [CONDITIONS[status] for status in statuses if status in CONDITIONS]
             return cast(F, documented)
 
@@ -129,6 +145,16 @@ class Blueprint(flask_smorest.Blueprint):
     ) -> dict[str, Any]:
         doc["security"] = security.requirements(app, method, self.url_prefix or "")
         return doc
+
+
+def _documents(decorator: Callable[[F], Any]) -> Callable[[F], F]:
+    """What flask-smorest's decorator says of a view, and nothing around it: views make their answers themselves."""
+
+    def decorate(view: F) -> F:
+        view._apidoc = decorator(view)._apidoc  # type: ignore[attr-defined]
+        return view
+
+    return decorate
 
 
 def _add_conditions(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -144,24 +170,22 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["message_id"] = MessageIdConverter
     # /sessions//agents must not turn into /sessions/agents, the session of that name.
     app.url_map.merge_slashes = False
-    app.before_request(_accepts_json)
-    app.before_request(_refuse_encoded_slashes)
-    app.before_request(lambda: caller.is_at(request.environ.get("gunicorn.socket")))
+    app.before_request(_check_head)
 
 
-def _accepts_json() -> None:
-    if request.environ.get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json"):
-        return  # what nearly all send; to parse it costs more than all else that is done before a view
-    accepted = request.accept_mimetypes
-    if request.path.startswith("/api/") and accepted and not accepted["application/json"]:
-        raise NotAcceptable
-
-
-def _refuse_encoded_slashes() -> None:
-    """WSGI decodes a path before it is routed: an id with %2F in it would name another resource."""
-    path = request.environ.get("RAW_URI", "").partition("?")[0].lower()
-    if "%2f" in path or "%5c" in path:
-        raise Invalid({"path": ["Must not contain an encoded slash or backslash; ids have none."]})
+def _check_head() -> None:
+    environ = request.environ
+    # What nearly all send is not parsed: that costs more than all else that is done before a view.
+    if environ.get("HTTP_ACCEPT", "*/*") not in ("*/*", "application/json"):
+        accepted = request.accept_mimetypes
+        if request.path.startswith("/api/") and accepted and not accepted["application/json"]:
+            raise NotAcceptable
+    uri = environ.get("RAW_URI", "")
+    if "%" in uri:
+        # WSGI decodes a path before it is routed: an id with %2F in it would name another resource.
+        path = uri.partition("?")[0].lower()
+        if "%2f" in path or "%5c" in path:
+            raise Invalid({"path": ["Must not contain an encoded slash or backslash; ids have none."]})
 
 
 def document(api: flask_smorest.Api) -> None:

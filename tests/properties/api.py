@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 from werkzeug.test import TestResponse
 
 from session_api.db import Database
@@ -100,7 +100,7 @@ def listed(client: FlaskClient, path: str, kind: str, **query: Any) -> list[Any]
 def rows_of(db: Database, *session_ids: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of these sessions as PostgreSQL has it, by table."""
 
-    def read(tx: Session) -> dict[str, list[tuple[Any, ...]]]:
+    def read(tx: Connection) -> dict[str, list[tuple[Any, ...]]]:
         return {
             table.name: [
                 tuple(row)

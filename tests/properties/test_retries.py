@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.orm import Session
+from sqlalchemy.engine import Connection
 
 from faults.proxy import Proxy, refusing, to_database
 from session_api.config import Settings
@@ -87,7 +87,7 @@ class Troubled:
     def meeting_faults(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         """The operation, run in the way of the next fault."""
 
-        def run(tx: Session, *arguments: Any) -> Any:
+        def run(tx: Connection, *arguments: Any) -> Any:
             fault = self._next() if self._ahead else None
             if fault in ("refused", "cut before"):  # a connection that is there can't be refused any more
                 self.met[-1] = "cut before"

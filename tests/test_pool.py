@@ -1,0 +1,93 @@
+"""Which connections are kept, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from session_api import pool as pool_module
+from session_api.db import Database
+from session_api.pool import Lease
+
+from .conftest import make_settings
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(make_settings(database_url, database_pool_size=2, database_max_overflow=1))
+    yield database
+    database.dispose()
+
+
+def process_of(database: Database) -> int:
+    """Of the server, for the connection that the next request gets."""
+    return database.read(lambda tx: tx.connection.dbapi_connection.info.backend_pid)
+
+
+def test_a_connection_is_used_again(database: Database) -> None:
+    assert 1 == len({process_of(database) for _ in range(5)})
+
+
+def test_one_that_broke_is_not_kept(database: Database) -> None:
+    lease = database.pool.take()
+    lease.raw.close()
+    database.pool.give(lease)
+
+    assert {"size": 2, "in_use": 0, "idle": 0} == database.pool.figures()
+
+
+def test_one_that_is_left_in_the_middle_of_something_is_clean_for_the_next(database: Database) -> None:
+    def fail(tx: Any) -> None:
+        tx.execute(text("SELECT 1"))
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        database.run(fail)
+
+    assert not database.read(lambda tx: tx.in_transaction())
+
+
+def test_an_old_one_is_replaced(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = process_of(database)
+    monkeypatch.setattr(pool_module, "OLD_SECONDS", 0)
+
+    assert first != process_of(database)
+
+
+def test_after_a_dispose_nobody_gets_a_connection_from_before(database: Database) -> None:
+    in_use, idle = database.pool.take(), database.pool.take()
+    database.pool.give(idle)
+    database.dispose()
+    database.pool.give(in_use)
+
+    assert [True, True] == [bool(lease.raw.closed) for lease in (in_use, idle)]
+    assert {"size": 2, "in_use": 0, "idle": 0} == database.pool.figures()
+
+
+def test_a_place_comes_back_when_no_connection_can_be_opened() -> None:
+    database = Database(make_settings("postgresql+psycopg2://127.0.0.1:1/nowhere", database_pool_size=1))
+    for _ in range(5):
+        with pytest.raises(Exception, match=r"refused|Open"):
+            database.pool.take()
+
+    assert 0 == database.pool.figures()["in_use"]
+
+
+def test_with_pre_ping_a_dead_one_is_noticed_before_it_is_used(database_url: str) -> None:
+    database = Database(make_settings(database_url, database_pool_pre_ping=True))
+    lease = database.pool.take()
+    pid = lease.raw.info.backend_pid
+    database.pool.give(lease)
+    other = Database(make_settings(database_url))
+    other.run(lambda tx: tx.execute(text(f"SELECT pg_terminate_backend({pid}, 5000)")))
+
+    replaced: Lease = database.pool.take()
+
+    assert lease.raw is not replaced.raw
+    assert (1,) == tuple(replaced.connection.execute(text("SELECT 1")).one())
+    database.pool.give(replaced)
+    for each in (database, other):
+        each.dispose()
