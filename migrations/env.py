@@ -1,11 +1,14 @@
 """Runs the migrations on the service's own engine, one process at a time."""
 
+import logging
+
 from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
 from session_api.store.schema import LOCK
 
+log = logging.getLogger("alembic.env")
 target = current_app.extensions["migrate"].db
 
 
@@ -20,7 +23,17 @@ def run() -> None:
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-            context.run_migrations()
+            if _made_by_a_newer_release():
+                log.warning("The schema is that of a newer release, which this one can work on: nothing to do.")
+            else:
+                context.run_migrations()
+
+
+def _made_by_a_newer_release() -> bool:
+    """Whether this is an upgrade by code that was rolled back: it does not know the revision that the database has."""
+    migration = context.get_context()
+    known = {script.revision for script in context.script.walk_revisions()}
+    return migration.opts["fn"].__name__ == "upgrade" and not known.issuperset(migration.get_current_heads())
 
 
 def print_sql() -> None:

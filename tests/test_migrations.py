@@ -8,17 +8,23 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from time import monotonic, sleep
 
 import pytest
-from sqlalchemy import UniqueConstraint, create_engine, inspect
+from sqlalchemy import UniqueConstraint, create_engine, func, inspect, select
 from sqlalchemy.engine import make_url
 
 from session_api import models
 from session_api.key_table import api_keys
+from session_api.store.schema import LOCK
 
 from .conftest import ROOT, _execute, environment
 
 TABLES = {"sessions", "session_agents", "session_messages", "session_multi_agents", "api_keys"}
+WAITING = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 @pytest.fixture
@@ -69,12 +75,38 @@ def test_upgrade_downgrade_upgrade_ends_where_the_models_are(fresh_url: str) -> 
 
 
 def test_several_upgrades_at_once_migrate_once(fresh_url: str) -> None:
-    processes = [flask(fresh_url, "db", "upgrade") for _ in range(3)]
+    # All of them have got as far as the lock before the first one gets it; no more than that makes them wait.
+    engine = create_engine(fresh_url)
+    with engine.begin() as holder, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+        holder.execute(select(func.pg_advisory_xact_lock(LOCK)))
+        processes = [flask(fresh_url, "db", "upgrade") for _ in range(3)]
+        deadline = monotonic() + 60
+        while watcher.exec_driver_sql(WAITING).scalar() < len(processes):
+            assert monotonic() < deadline
+            sleep(0.05)
+    engine.dispose()
     outputs = [process.communicate(timeout=60)[0] for process in processes]
 
     assert [0, 0, 0] == [process.returncode for process in processes], outputs
     migrations = list((ROOT / "migrations" / "versions").glob("0*.py"))
     assert len(migrations) == sum(output.count("Running upgrade") for output in outputs)
+
+
+def test_the_release_before_finds_a_newer_schema_and_leaves_it_alone(fresh_url: str) -> None:
+    run(fresh_url, "db", "upgrade")
+    engine = create_engine(fresh_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'later'")
+    output = run(fresh_url, "db", "upgrade")
+    downgrade = flask(fresh_url, "db", "downgrade", "base")
+    refusal = downgrade.communicate(timeout=60)[0]
+
+    assert "newer release" in output
+    assert (1, True) == (downgrade.returncode, "Can't locate revision identified by 'later'" in refusal)
+    assert TABLES == tables(fresh_url)
+    with engine.connect() as connection:
+        assert "later" == connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    engine.dispose()
 
 
 def test_constraints_have_the_names_and_columns_of_the_models(database_url: str) -> None:
