@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
@@ -37,12 +38,12 @@ def fresh_url(server_url: str) -> Iterator[str]:
     _execute(plain, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def flask(url: str, *arguments: str) -> subprocess.Popen[str]:
-    """`flask …` as an admin types it in the repository: nothing tells it where the app is."""
+def flask(url: str, *arguments: str, code: Path = ROOT) -> subprocess.Popen[str]:
+    """`flask …` as an admin types it in the repository, or in another release's: nothing tells it where the app is."""
     variables = environment(DATABASE_URL=url)
     return subprocess.Popen(
         [sys.executable, "-m", "flask", *arguments],
-        cwd=ROOT,
+        cwd=code,
         env={name: value for name, value in variables.items() if not name.startswith("FLASK")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -50,8 +51,8 @@ def flask(url: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def run(url: str, *arguments: str) -> str:
-    process = flask(url, *arguments)
+def run(url: str, *arguments: str, code: Path = ROOT) -> str:
+    process = flask(url, *arguments, code=code)
     output = process.communicate(timeout=60)[0]
     assert 0 == process.returncode, output
     return output

@@ -35,6 +35,7 @@ class Instance:
     def __init__(self, database_url: str, log: Path, **settings: str) -> None:
         self.port = free_port()
         self.log = log
+        self.code = ROOT
         settings |= {"DATABASE_URL": database_url, "API_PORT": str(self.port), "LOG_LEVEL": "WARNING"}
         self.environment = environment(**settings)
         self.process: subprocess.Popen[bytes] | None = None
@@ -43,7 +44,7 @@ class Instance:
         with self.log.open("a") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "wsgi:app"],
-                cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True,
+                cwd=self.code, env=self.environment, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
         wait_until_ready(f"http://127.0.0.1:{self.port}", self.process, self.log)
 
