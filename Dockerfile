@@ -3,11 +3,14 @@ ARG PYTHON=3.13.9-slim-trixie
 
 FROM python:${PYTHON} AS build
 
+# The lock of what is installed: otel is service with the extra of that name, for traces.
+ARG REQUIREMENTS=service
+
 WORKDIR /source
-COPY requirements/build.txt requirements/service.txt requirements/
+COPY requirements/build.txt requirements/service.txt requirements/otel.txt requirements/
 # The requirements change seldom: before the source, so that this layer is kept.
 RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt \
-    && pip wheel --no-cache-dir --require-hashes --only-binary :all: --wheel-dir /wheels -r requirements/service.txt
+    && pip wheel --no-cache-dir --require-hashes --only-binary :all: --wheel-dir /wheels -r "requirements/${REQUIREMENTS}.txt"
 COPY pyproject.toml setup.cfg README.md ./
 COPY migrations migrations
 COPY session_api session_api

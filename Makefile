@@ -82,12 +82,14 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-python-downloads --universal --pyth
 lock: $(VENV)/.dev  ## Lock the requirements anew; UPGRADE=1 takes the newest versions
 	@echo "Locking requirements/*.txt"
 	@$(COMPILE) setup.cfg --output-file requirements/service.txt
+	@$(COMPILE) setup.cfg --extra otel --constraints requirements/service.txt --output-file requirements/otel.txt
 	@$(COMPILE) requirements/build.in --constraints requirements/service.txt --output-file requirements/build.txt
 	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in \
 		--extra embedded --extra cli --constraints requirements/service.txt --constraints requirements/build.txt \
 		--output-file requirements/run.txt
 	@$(COMPILE) setup.cfg client/setup.cfg requirements/build.in requirements/examples.in requirements/dev.in \
-		--extra embedded --extra cli --extra otel --constraints requirements/run.txt --output-file requirements/dev.txt
+		--extra embedded --extra cli --extra otel --constraints requirements/run.txt --constraints requirements/otel.txt \
+		--output-file requirements/dev.txt
 
 faults: $(VENV)/.dev  ## Break everything under load and check every promise; SEED=… replays a run
 	@$(BIN)/python -m faults $(if $(SEED),--seed $(SEED)) --length $(LENGTH)

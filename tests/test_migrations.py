@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
 import subprocess
 import sys
 import uuid
@@ -153,28 +151,3 @@ def test_ids_order_by_code_point_whatever_the_database_s_locale(database_url: st
 
         assert ["C"] == list(collations)
     engine.dispose()
-
-
-LIMITS = ("drop_", "rename_", "alter_", "execute", "create_unique", "create_check", "create_foreign")
-
-
-def limits(revision: str) -> set[str]:
-    """What in the revision's `upgrade` code of the release before may stumble over: such calls, and SQL of its own."""
-    upgrade = next(node for node in ast.parse(revision).body if getattr(node, "name", None) == "upgrade")
-    called = {ast.unparse(node.func).split(".")[-1] for node in ast.walk(upgrade) if isinstance(node, ast.Call)}
-    return {name for name in called if name.startswith(LIMITS)}
-
-
-def test_a_revision_that_takes_something_away_says_why_old_code_can_do_without() -> None:
-    revisions = {
-        path.name: path.read_text() for path in (ROOT / "migrations/versions").glob("*.py") if path.stem != "__init__"
-    }
-
-    assert revisions
-    for name, text in revisions.items():
-        # Old and new code run side by side during an upgrade: docs/operations.md, expand, then contract.
-        told = re.search(r"^Old code: ", ast.get_docstring(ast.parse(text)) or "", re.MULTILINE)
-        assert told or not limits(text), f"{name}: {limits(text)}"
-    assert {"drop_column", "execute"} == limits(
-        "def upgrade():\n    op.drop_column('a', 'b')\n    op.execute('DROP TABLE c')"
-    )

