@@ -36,7 +36,8 @@ def serve() -> None:
         os.environ["DATABASE_URL"] = str(ready.database_url)
         click.echo(f"The data lies in {settings.session_api_data_dir} (embedded PostgreSQL).")
         _migrate()
-    click.echo(f"Serving on http://{settings.api_host}:{settings.api_port} (documentation at /docs). Ctrl-C stops.")
+    if settings.environment != "production":  # whose log is JSON from the first line to the last
+        click.echo(f"Serving on http://{settings.api_host}:{settings.api_port} (documentation at /docs). Ctrl-C stops.")
     _Gunicorn().run()
 
 

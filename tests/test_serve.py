@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from .conftest import AGENT, HELLO, environment, free_port, wait_until_ready
+from .conftest import AGENT, HELLO, KEYED, environment, free_port, wait_until_ready
 
 
 class Service:
@@ -102,6 +102,14 @@ def test_it_says_in_plain_words_where_it_listens_and_where_the_data_lies(service
     assert f"The data lies in {service.directory / 'data'}" in output
     assert "pg_ctl" not in output
     assert "AUTH_MODE" not in output
+
+
+def test_in_production_every_line_is_json(service: Service, database_url: str) -> None:
+    service.start(ENVIRONMENT="production", DATABASE_URL=database_url, **KEYED)
+    service.stop(signal.SIGTERM)
+
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert {"level", "message", "timestamp"} <= set.intersection(*(set(line) for line in lines))
 
 
 def test_whoever_lets_everybody_in_from_everywhere_is_warned_once(service: Service) -> None:
