@@ -11,6 +11,8 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 
+from session_api import metrics
+
 from ..conftest import ROOT
 from .rendering import CHART, render, the
 
@@ -55,6 +57,7 @@ def series(app) -> dict[str, set[str]]:  # type: ignore[no-untyped-def]
     """The labels of each series that the service has, by its name."""
     client: FlaskClient = app.test_client()
     client.get("/api/v1/sessions")
+    metrics.pool_wait()  # as when a request has waited
     text = client.get("/metrics").text
     found = {
         f"{name}{end}": set()
