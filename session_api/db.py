@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -122,9 +122,11 @@ class Database:
                 self.pool.dispose()
             return Trouble(verdict)
         sqlstate: str = getattr(error.orig, "pgcode", None) or ""
-        constraint: str = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
         if isinstance(error, IntegrityError):
-            parents = (parent for name, parent in MISSING_PARENT.items() if constraint.startswith(name))
+            diagnosis: Any = getattr(error.orig, "diag", None)
+            # What another server of Citus says comes without that field, and the name with a shard's number behind it.
+            told: str = getattr(diagnosis, "constraint_name", None) or getattr(diagnosis, "message_primary", None) or ""
+            parents = (parent for name, parent in MISSING_PARENT.items() if name in told)
             return next((NotFound(parent) for parent in parents), None)
         if sqlstate.startswith(("22", "54")):
             return Invalid({"body": [f"PostgreSQL cannot keep a value (SQLSTATE {sqlstate})."]})

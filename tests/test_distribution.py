@@ -294,3 +294,27 @@ def test_distribute_spreads_each_table_once(
     assert "session_id beside none" == asked.pop("sessions")
     assert {"session_id beside sessions"} == {asked[table.name] for table in SPREAD[1:]}
     assert all(line.endswith(" already") for line in again.output.splitlines())
+
+
+# As Citus says it (its ReportResultError): SQLSTATE and message of the other server, whose names end in the number of a
+# shard, and no field that names the constraint.
+ELSEWHERE = """
+ALTER TABLE session_messages DROP CONSTRAINT fk_session_messages_session_agents;
+CREATE FUNCTION elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE foreign_key_violation USING MESSAGE = 'insert or update on table "session_messages_102040" violates'
+        ' foreign key constraint "fk_session_messages_session_agents_102040"';
+END $$;
+CREATE TRIGGER elsewhere BEFORE INSERT ON session_messages FOR EACH ROW EXECUTE FUNCTION elsewhere();
+"""
+
+
+def test_a_missing_parent_that_another_server_noticed_is_a_404(
+    command: Callable[..., Result],
+    fresh_url: str,  # noqa: F811
+) -> None:
+    _execute(make_url(fresh_url).set(drivername="postgresql").render_as_string(False), ELSEWHERE)
+    app = create_app(make_settings(fresh_url))
+    missing = app.test_client().post("/api/v1/sessions/s/agents/nobody/messages", json=HELLO)
+    app.extensions["session_api_database"].dispose()
+
+    assert (404, "agent") == (missing.status_code, missing.json["details"]["resource"])
