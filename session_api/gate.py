@@ -7,6 +7,8 @@ from collections import deque
 from time import monotonic
 from typing import Any
 
+from gevent.monkey import get_original
+
 
 class Full(Exception):
     """No place became free in time."""
@@ -19,7 +21,7 @@ class Gate:
         self._places = self._free = places
         self._seconds = seconds
         self._waiting: deque[Any] = deque()
-        self._lock = threading.Lock()
+        self._lock = get_original("_thread", "allocate_lock")()  # nobody waits inside, so greenlets need not either
 
     @property
     def taken(self) -> int:

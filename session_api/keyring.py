@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from time import monotonic
 
 import structlog
 from cachetools import TTLCache
+from gevent.monkey import get_original
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import caller, deadline, key_text
@@ -68,7 +68,7 @@ class Keyring:
         self._secrets = secrets
         self._clock = clock
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = get_original("_thread", "allocate_lock")()  # nobody waits inside, so greenlets need not either
         # By a digest of this process, since texts are not kept; the one that is stored costs several times more. A key
         # that is no longer fresh still tells its holder from a stranger. The one used longest ago comes first.
         self._salt = os.urandom(16)

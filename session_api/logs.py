@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
@@ -25,6 +25,8 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
 ]
 
+_NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "error": logging.ERROR}
+
 
 class _Output:
     """Standard output; a full disk or a reader that went away must not fail the request that is being logged."""
@@ -37,16 +39,20 @@ class _Output:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
 
+    def line(self, text: str) -> None:
+        """Both at once."""
+        with suppress(OSError, ValueError):
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
 
 def configure(level: str, log_format: str) -> None:
     """Send every logger of the process, libraries' too, to standard output in one form."""
     rendering: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
-    ours: list[Any] = [*_SHARED, *rendering]
     if log_format == "json":
         rendering = [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(_json)]
-        ours = [_line]
     structlog.configure(
-        processors=ours,
+        processors=[*_SHARED, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.WriteLoggerFactory(_Output()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
@@ -66,19 +72,28 @@ def configure(level: str, log_format: str) -> None:
         logging.getLogger(name).propagate = True
 
 
+def of_requests(level: str, log_format: str) -> Callable[..., None]:
+    """What a logger does with a level, a message and fields; for JSON in fewer steps: every request has such a line."""
+    if log_format != "json":
+        log = structlog.get_logger("session_api")
+        return lambda level, message, **fields: getattr(log, level)(message, **fields)
+    least = logging.getLevelName(level)
+    output = _Output()
+
+    def write(level: str, message: str, **fields: Any) -> None:
+        if _NUMBERS[level] >= least:
+            now = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
+            context = structlog.contextvars.get_contextvars()
+            output.line(_json({**context, **fields, "level": level, "timestamp": f"{now}Z", "message": message}))
+
+    return write
+
+
 def _json(event: Any, **_: Any) -> str:
     try:
         return orjson.dumps(event, repr).decode()
     except TypeError:  # a lone surrogate, or an integer of more than 64 bits
         return json.dumps(event, default=repr)
-
-
-def _line(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
-    """What the shared processors and the renderer make of an event, in one go: every request has such a line."""
-    message = event.pop("event")
-    now = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
-    context = structlog.contextvars.get_contextvars()
-    return _json({**context, **event, "level": level, "timestamp": f"{now}Z", "message": message})
 
 
 def cause(error: BaseException) -> dict[str, Any]:

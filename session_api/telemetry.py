@@ -7,12 +7,11 @@ that each line here costs several times what a loop over it shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-import structlog
 from flask import Flask, request
 from prometheus_client import Histogram
 
@@ -24,14 +23,15 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 _PROBES = ("/health/live", "/health/ready", "/metrics")
 
 
-def init_app(app: Flask) -> None:
-    app.wsgi_app = _Telemetry(app.wsgi_app)  # type: ignore[method-assign]
+def init_app(app: Flask, log: Callable[..., None]) -> None:
+    """`log` takes a level, a message and fields."""
+    app.wsgi_app = _Telemetry(app.wsgi_app, log)  # type: ignore[method-assign]
 
 
 class _Telemetry:
-    def __init__(self, application: Any) -> None:
+    def __init__(self, application: Any, log: Callable[..., None]) -> None:
         self._application = application
-        self._log = structlog.get_logger("session_api").bind()
+        self._log = log
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         at_hand = call.begin(environ)
@@ -60,13 +60,12 @@ class _Telemetry:
         failure = at_hand.failure
         if isinstance(failure, DatabaseUnavailable):
             metrics.UNAVAILABLE.labels(failure.reason).inc()
-        log, more = self._log.info, {}
+        level, message, more = "debug" if route in _PROBES else "info", "request", {}
         if status >= 500 and failure is not None:
-            log, more = self._log.error, cause(failure)
-        elif route in _PROBES:
-            log = self._log.debug
-        log(
-            "request failed" if more else "request",
+            level, message, more = "error", "request failed", cause(failure)
+        self._log(
+            level,
+            message,
             request_id=at_hand.request_id,
             method=method,
             route=route,
