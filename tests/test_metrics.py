@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from time import sleep
 
+import psutil
+import psycopg2
 import requests
 
-from .conftest import new_id
+from session_api import create_app, metrics
+from session_api.db import Database
+from session_api.store import schema
+
+from .conftest import AGENT, HELLO, ROOT, environment, free_port, make_settings, new_id, wait_until_ready
 
 SERIES = 'session_api_request_duration_seconds_count{method="GET",route="/api/v1/sessions/{session_id}",status="4xx"}'
 ASKED = re.compile(rf"^{re.escape(SERIES)} (\S+)$", re.MULTILINE)
@@ -30,3 +41,88 @@ def test_the_figures_of_all_processes_are_one(live_url: str) -> None:
     assert [before + 30] * 10 == [asked(text) for text in after]
     # The request that asks is one of them.
     assert {"1.0"} == {re.search(r"^session_api_requests_in_flight (\S+)$", text, re.MULTILINE)[1] for text in after}
+
+
+def value(text: str, series: str) -> float:
+    found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_created_rows_are_counted_by_resource_and_conflicts_are_not(live_url: str) -> None:
+    series = {name: f'session_api_created_total{{resource="{name}"}}' for name in ("session", "agent", "message")}
+    before = scrape(live_url)
+    url = f"{live_url}/api/v1/sessions"
+    body = {"session_id": new_id()}
+    for _ in range(2):
+        requests.post(url, json=body)
+    requests.post(f"{url}/{body['session_id']}/agents", json=AGENT)
+    for number in range(5):
+        requests.post(
+            f"{url}/{body['session_id']}/agents/{AGENT['agent_id']}/messages", json={**HELLO, "message_id": number}
+        )
+    after = scrape(live_url)
+
+    assert {"session": 1, "agent": 1, "message": 5} == {
+        name: value(after, line) - value(before, line) for name, line in series.items()
+    }
+
+
+def test_work_that_is_run_again_is_counted_by_what_was_wrong(db: Database) -> None:
+    counted = metrics.RETRIES.labels("the connection broke")
+    before = counted._value.get()
+    lease = db.pool.take()
+    pid = lease.raw.info.backend_pid
+    db.pool.give(lease)
+    other = psycopg2.connect(lease.raw.dsn)
+    other.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+    other.close()
+
+    db.read(schema.check)
+
+    assert before + 1 == counted._value.get()
+
+
+def test_the_pool_is_shown_as_it_is_and_waiting_for_it_is_counted(database_url: str) -> None:
+    app = create_app(make_settings(database_url, database_pool_size=1, database_max_overflow=0))
+    pool = app.extensions["session_api_database"].pool
+    client = app.test_client()
+    waits = "session_api_pool_wait_seconds_count"
+    before = value(client.get("/metrics").text, waits)
+    lease = pool.take()
+    busy = client.get("/metrics").text
+    threading.Timer(0.05, pool.give, [lease]).start()
+    client.get("/api/v1/sessions")
+    after = client.get("/metrics").text
+    pool.dispose()
+
+    assert [(1.0, 0.0), (0.0, 1.0)] == [
+        tuple(value(text, f'session_api_pool_connections{{state="{state}"}}') for state in ("in_use", "idle"))
+        for text in (busy, after)
+    ]
+    assert before + 1 == value(after, waits)
+
+
+def test_the_figures_of_a_worker_that_died_are_kept_and_its_gauges_dropped(database_url: str, tmp_path: Path) -> None:
+    url, log = f"http://127.0.0.1:{(port := free_port())}", tmp_path / "log"
+    with log.open("w") as output:
+        gunicorn = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "wsgi:app"],
+            cwd=ROOT,
+            env=environment(API_PORT=str(port), API_WORKERS="2", DATABASE_URL=database_url, LOG_LEVEL="WARNING"),
+            stdout=output,
+        )
+    wait_until_ready(url, gunicorn, log)
+    for _ in range(30):
+        requests.get(f"{url}/api/v1/sessions/{new_id()}")
+    before = asked(scrape(url))
+    victim = psutil.Process(gunicorn.pid).children()[0]
+    victim.kill()
+    while victim.is_running():  # the master has to see it first
+        sleep(0.02)
+    texts = [scrape(url) for _ in range(5)]
+    gunicorn.terminate()
+    gunicorn.wait(30)
+
+    assert 30 == before
+    assert {before} == {asked(text) for text in texts}
+    assert {1.0} == {value(text, "session_api_requests_in_flight") for text in texts}
