@@ -46,7 +46,7 @@ def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[s
         size=page.limit,
         next=_cursor(listing.rows[-1], store.ORDER) if listing.more and listing.rows else None,
     )
-    return answers.tagged(answers.Answer(text), tag)
+    return answers.Answer(text, tag)
 
 
 def _unless_known(
