@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from session_api.errors import DatabaseUnavailable
 from session_api.models import AgentKey, AgentRow, MessageKey, MessageRow
 from session_api.store import agents, messages
-from session_api.store.rows import Listing, Page
+from session_api.store.pages import Listing, Page
 
 Mutate = Callable[[pytest.MonkeyPatch, str, list[Timer]], None]  # the database's URL, and what is still to happen
 

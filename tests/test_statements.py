@@ -43,15 +43,15 @@ def test_304_is_one_statement_that_reads_no_document(
 
         assert 304 == client.get(url, headers={"If-None-Match": tag}).status_code
         assert 1 == len(sent)
-        outer = sent[0].split("FROM", 1)[0]
-        assert "CASE WHEN" in outer or "NULL AS" in sent[0]
+        assert "CASE WHEN" in sent[0].split("FROM", 1)[0]
 
 
 def test_a_changed_list_costs_two_statements_when_it_is_asked_for_with_an_etag(
     client: FlaskClient, agent_url: str, sent: list[str]
 ) -> None:
-    tag = client.get(f"{agent_url}/messages").headers["ETag"]
     client.post(f"{agent_url}/messages", json=HELLO)
+    tag = client.get(f"{agent_url}/messages").headers["ETag"]
+    client.post(f"{agent_url}/messages", json={**HELLO, "message_id": 1})
     sent.clear()
 
     assert 200 == client.get(f"{agent_url}/messages", headers={"If-None-Match": tag}).status_code

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from session_api.errors import Conflict, NotFound, NotModified, PreconditionFailed
 from session_api.models import AgentKey, MessageKey, SessionKey
 from session_api.store import agents, messages, sessions
-from session_api.store.rows import Page
+from session_api.store.pages import Page
 
 from .conftest import new_id
 

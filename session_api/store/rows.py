@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     DateTime,
-    Select,
     Table,
     and_,
     any_,
@@ -22,11 +21,8 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    literal,
     null,
     select,
-    true,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -41,43 +37,14 @@ Key = tuple[str | int, ...]
 _NOW = func.statement_timestamp()
 
 
-class Page(NamedTuple):
-    """Which part of a list: `limit` rows behind `after` (sort key of the row before) or behind `offset` rows."""
-
-    limit: int = 100
-    offset: int = 0
-    after: tuple[Any, ...] | None = None
-    descending: bool = False
-    with_total: bool = True
-
-
-@dataclass(frozen=True)
-class Listing(Generic[Row]):
-    """Rows in order, how many match in all (None when not asked for), whether more follow."""
-
-    rows: list[Row]
-    total: int | None
-    more: bool
-
-
-Filter = Callable[[Table], ColumnElement[bool]]
-
-
 @dataclass(frozen=True, eq=False)
 class Rows(Generic[Row]):
-    """The rows of one table.
-
-    `key_type` names a row, the last of its columns among its siblings; `parent` is the table of which a row must exist
-    for a list to exist, None for sessions. `order` are the columns that lists are sorted by.
-    """
+    """The rows of one table. `key_type` names a row, the last of its columns among its siblings."""
 
     resource: str
     table: Table
     row_type: Callable[..., Row]
     key_type: type[Any]
-    parent: Table | None
-    parent_resource: str
-    order: tuple[str, ...]
 
     def create(self, tx: Connection, key: Key, new: Mapping[str, Any]) -> Row:
         """Insert a row. `new` holds its documents as JSON text; times that are None become now.
@@ -127,33 +94,6 @@ class Rows(Generic[Row]):
         statement = self._delete if expected is None else self._delete_expected
         if statement.one_or_none(tx, {**self._named(key), "expected": list(expected or ())}) is None:
             raise self._why_not(tx, key, expected, Gone)
-
-    def list_(self, tx: Connection, parent: Key, page: Page, filters: Mapping[str, Any] | None = None) -> Listing[Row]:
-        """One page in one statement. Raises NotFound for the parent."""
-        return self._list(tx, parent, page, filters or {}, versions_only=False)
-
-    def list_versions(
-        self, tx: Connection, parent: Key, page: Page, filters: Mapping[str, Any] | None = None
-    ) -> Listing[Row]:
-        """The same page without its documents: enough to tell whether it changed."""
-        return self._list(tx, parent, page, filters or {}, versions_only=True)
-
-    def _list(
-        self, tx: Connection, parent: Key, page: Page, filters: Mapping[str, Any], *, versions_only: bool
-    ) -> Listing[Row]:
-        statement = _list(
-            self, page.descending, page.after is not None, page.with_total, frozenset(filters), versions_only
-        )
-        parameters: dict[str, Any] = {f"key_{name}": value for name, value in zip(self.key_type._fields, parent)}  # noqa: B905  without its own id
-        parameters |= {"limit": page.limit + 1, "offset": page.offset}
-        parameters |= {f"after_{name}": value for name, value in zip(self.order, page.after or (), strict=False)}
-        parameters |= {f"filter_{name}": value for name, value in filters.items()}
-        found = statement.all(tx, parameters)
-        if not found:
-            raise NotFound(self.parent_resource)
-        total = found[0][0]
-        rows = [self.row_type(*row[1:]) for row in found if row[1 + self._version] is not None]
-        return Listing(rows[: page.limit], total, len(rows) > page.limit)
 
     def _named(self, key: Key) -> dict[str, Any]:
         return {f"key_{name}": value for name, value in zip(self.key_type._fields, key, strict=True)}
@@ -225,7 +165,7 @@ class Rows(Generic[Row]):
         """The row without reading its documents when the caller has them already."""
         is_known = self.table.c.version == any_(_versions("known"))
         columns = [
-            case((is_known, null()), else_=column).label(column.name) if _is_document(column) else column
+            case((is_known, null()), else_=column).label(column.name) if is_document(column) else column
             for column in self._columns
         ]
         return Statement(select(*columns).where(self._is_row))
@@ -248,7 +188,7 @@ def _versions(name: str) -> Any:
     return bindparam(name, type_=ARRAY(BigInteger))
 
 
-def _is_document(column: Column[Any]) -> bool:
+def is_document(column: Column[Any]) -> bool:
     return column.type.__class__.__name__ == "JSONText"
 
 
@@ -261,43 +201,3 @@ def _update(rows: Rows[Any], changed: frozenset[str], only_expected: bool) -> St
     statement = update(rows.table).where(where)
     statement = statement.values(**values, version=bindparam("new_version"), updated_at=_NOW).returning(*returned)
     return Statement(statement, tuple(column.name for column in returned))
-
-
-@lru_cache(maxsize=256)
-def _list(
-    rows: Rows[Any], descending: bool, behind: bool, with_total: bool, filters: frozenset[str], versions_only: bool
-) -> Statement:
-    """parent LEFT JOIN LATERAL page: no row when there is no parent, one empty row when it has no children."""
-    table = rows.table
-    parents = rows.key_type._fields[:-1]
-    scope = and_(
-        *(table.c[name] == bindparam(f"key_{name}") for name in parents),
-        *(FILTERS[name](table) for name in sorted(filters)),
-    )
-    columns = [null().label(c.name) if versions_only and _is_document(c) else c for c in rows._columns]
-    order = [table.c[name] for name in rows.order]
-    page: Select[Any] = select(*columns).where(scope)
-    if behind:
-        last = tuple_(*(bindparam(f"after_{name}", type_=table.c[name].type) for name in rows.order))
-        page = page.where(tuple_(*order) < last if descending else tuple_(*order) > last)
-    page = page.order_by(*(column.desc() if descending else column for column in order))
-    page = page.limit(bindparam("limit", type_=BigInteger)).offset(bindparam("offset", type_=BigInteger))
-    total = select(func.count()).select_from(table).where(scope).scalar_subquery() if with_total else null()
-
-    if rows.parent is None:
-        base = select(literal(1).label("there")).subquery("parent")
-    else:
-        there = and_(*(rows.parent.c[name] == bindparam(f"key_{name}") for name in parents))
-        base = select(literal(1).label("there")).select_from(rows.parent).where(there).subquery("parent")
-    lateral = page.lateral("page")
-    return Statement(select(total.label("total"), *lateral.c).select_from(base.outerjoin(lateral, true())))
-
-
-FILTERS: dict[str, Filter] = {
-    # starts_with knows no wildcards, so an id with % or _ in it is found literally.
-    "prefix": lambda table: func.starts_with(table.c.session_id, bindparam("filter_prefix")),
-    "created_after": lambda table: table.c.created_at > bindparam("filter_created_after"),
-    "created_before": lambda table: table.c.created_at < bindparam("filter_created_before"),
-    "updated_after": lambda table: table.c.updated_at > bindparam("filter_updated_after"),
-    "updated_before": lambda table: table.c.updated_at < bindparam("filter_updated_before"),
-}

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import Response, request
 from prometheus_client import Counter
 from werkzeug.datastructures import Headers
+from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import ClosingIterator
 
 from .. import metrics, render
@@ -84,6 +85,23 @@ def deleted(_: None) -> Response:
 def tagged(response: Response, tag: str) -> Response:
     response.headers["ETag"] = f'"{tag}"'
     return response
+
+
+def rest(response: Response, base: str) -> Response:
+    """226: the body is only what came after what has the tag `base`, while the ETag is of the whole (RFC 3229)."""
+    response.status_code = 226
+    response.headers["IM"] = "feed"
+    response.headers["Delta-Base"] = f'"{base}"'
+    # A cache that knows no 226 must not take this for the whole.
+    response.headers["Cache-Control"] = "no-store, im"
+    response.vary.add("A-IM")
+    return response
+
+
+def wants_rest() -> bool:
+    """Whether A-IM accepts the end of a list in place of the list."""
+    accepted = request.environ.get("HTTP_A_IM")
+    return accepted == "feed" or (accepted is not None and parse_accept_header(accepted).quality("feed") > 0)
 
 
 def known_tags() -> set[str]:

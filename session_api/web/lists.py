@@ -13,8 +13,8 @@ from flask import Response
 from .. import render
 from ..errors import Invalid
 from ..schemas import INT64_MAX, PAGE_DEFAULT
-from ..store.rows import Listing, Page
-from . import answers
+from ..store.pages import Known, Listing, Page, SortKey
+from . import answers, list_tags
 from .blueprint import db
 
 FILTERS = ("prefix", "created_after", "created_before", "updated_after", "updated_before")
@@ -28,15 +28,20 @@ class Listable(Protocol):
 
     def list_(self, tx: Any, parent: Any, page: Page, filters: Any) -> Listing[Any]: ...
 
-    def list_versions(self, tx: Any, parent: Any, page: Page, filters: Any) -> Listing[Any]: ...
+    def list_rest(
+        self, tx: Any, parent: Any, page: Page, filters: Any, known: Known, *, wanted: bool
+    ) -> Listing[Any] | None: ...
 
 
 def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[str, Any]) -> Response:
-    """One page with its ETag, or 304 when If-None-Match names it; then no document is read."""
+    """One page with its ETag; of what If-None-Match names, nothing (304) or, if A-IM asks for it, what is new (226)."""
     page = _page(query, store.ORDER)
     filters = {key: query[key] for key in FILTERS if key in query}
-    tag, listing = db.read(_unless_known, store, parent, page, filters, answers.known_tags())
-    if listing is None:
+    tags = answers.known_tags()
+    base = list_tags.base(tags, page.limit) if tags else None
+    listing = db.read(_read, store, parent, page, filters, base, answers.wants_rest())
+    tag = list_tags.of(listing)
+    if tag in tags or "*" in tags:
         return answers.tagged(Response(status=304), tag)
     text = render.listing(
         name,
@@ -44,25 +49,25 @@ def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[s
         total=listing.total,
         page=None if page.after else page.offset // page.limit + 1 if page.limit else 1,
         size=page.limit,
-        next=_cursor(listing.rows[-1], store.ORDER) if listing.more and listing.rows else None,
+        next=_cursor(listing.last) if listing.more and listing.last else None,
     )
+<<<<<<< HEAD
     return answers.Answer(text, tag)
+=======
+    response = answers.tagged(answers.Answer(text), tag)
+    return answers.rest(response, base) if base and listing.known.number else response
+>>>>>>> 78855c4 (Answer with the new rows of a list alone to who has those before them)
 
 
-def _unless_known(
-    tx: Any, store: Listable, parent: Any, page: Page, filters: Any, known: set[str]
-) -> tuple[str, Listing[Any] | None]:
-    """The page with its tag, or the tag alone when it is one of the `known` ones."""
-    if known:
-        tag = _tag(store.list_versions(tx, parent, page, filters))
-        if tag in known or "*" in known:
-            return tag, None
-    listing = store.list_(tx, parent, page, filters)
-    return _tag(listing), listing
-
-
-def _tag(listing: Listing[Any]) -> str:
-    return render.listing_etag(listing.rows, listing.total, listing.more)
+def _read(
+    tx: Any, store: Listable, parent: Any, page: Page, filters: Any, base: str | None, wants_rest: bool
+) -> Listing[Any]:
+    """The page, without the rows that its tag `base` stands for if that is enough of an answer."""
+    if base is not None:
+        listing = store.list_rest(tx, parent, page, filters, list_tags.known(base), wanted=wants_rest)
+        if listing is not None and (wants_rest or list_tags.of(listing) == base):
+            return listing
+    return store.list_(tx, parent, page, filters)
 
 
 def _page(query: Mapping[str, Any], order: tuple[str, ...]) -> Page:
@@ -79,10 +84,9 @@ def _page(query: Mapping[str, Any], order: tuple[str, ...]) -> Page:
     return Page(limit, offset, after, query["order"] == "desc", query["total"])
 
 
-def _cursor(row: Any, order: tuple[str, ...]) -> str:
+def _cursor(last: SortKey) -> str:
     """Where a page ended, as the opaque `next`: the sort key of its last row."""
-    values = (getattr(row, column) for column in order)
-    key = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    key = [value.isoformat() if isinstance(value, datetime) else value for value in last]
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 

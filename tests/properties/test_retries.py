@@ -20,7 +20,7 @@ from session_api.db import Database
 from session_api.errors import DatabaseUnavailable
 from session_api.models import AgentKey, MessageKey
 from session_api.store import messages
-from session_api.store.rows import Page
+from session_api.store.pages import Page
 
 from ..conftest import AGENT, make_settings, new_id
 
