@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import requests
 
@@ -15,7 +16,7 @@ from strands_session_client.answers import Answer
 from strands_session_client.cache import DEFAULT_BYTES, Cache
 from strands_session_client.errors import ConflictError, SessionRepositoryError
 from strands_session_client.pages import Pages
-from strands_session_client.reader import Reader
+from strands_session_client.reader import Page, Reader
 from strands_session_client.resources import Resources
 from strands_session_client.settings import hidden
 from strands_session_client.transport import Transport
@@ -23,6 +24,8 @@ from strands_session_client.wire import Document
 
 from . import exchange
 from .history import FAILED, OK, UNKNOWN, Attempt, Recorder
+
+T = TypeVar("T")
 
 
 class Target(NamedTuple):
@@ -119,12 +122,19 @@ class _Reader(Reader):
         self._book = book
 
     def read(self, path: str, *, expects: str) -> Document:
+        return self._written_down(path, partial(super().read, path, expects=expects), lambda row: row)
+
+    def page(self, path: str, *, expects: str, name: str) -> Page:
+        read = partial(super().page, path, expects=expects, name=name)
+        return self._written_down(path, read, lambda page: {expects: page.rows})
+
+    def _written_down(self, path: str, read: Callable[[], T], document: Callable[[T], Document]) -> T:
         self._book.begin()
         known, start = exchange.request("GET", path, None), monotonic()
         try:
-            document = super().read(path, expects=expects)
+            seen = read()
         except SessionRepositoryError as error:
             self._book.add_call(known, start, {}, error)
             raise
-        self._book.add_call(known, start, exchange.answer(known["operation"], known["key"], 200, document))
-        return document
+        self._book.add_call(known, start, exchange.answer(known["operation"], known["key"], 200, document(seen)))
+        return seen

@@ -38,6 +38,7 @@ class Answer(NamedTuple):
     request_id: str
     is_cut_short: bool
     may_hold_bytes: bool  # in the SDK's form of them, which `documents.restored` undoes
+    size: int  # of the body in bytes
 
     @property
     def details(self) -> dict[str, Any]:
@@ -51,27 +52,39 @@ class Answer(NamedTuple):
             return self.status == 409 and self.details.get("identical") is True
         return method == "DELETE" and self.status == 404 and self.details.get("resource") == resource
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all that was asked for, and not only what is new about it."""
+        return self.status not in {226, 304}
+
     def confirms(self, tag: str) -> bool:
         """Whether what has this ETag is unchanged; a 304 that doesn't name it comes from who knows where."""
-        return self.status == 304 and self.headers.get("ETag", "").removeprefix("W/") == tag.removeprefix("W/")
+        return self.status == 304 and _is_same(tag, self.headers.get("ETag"))
 
-    def checked(self, method: str, expects: str, known_tag: str | None) -> "Answer":
+    def continues(self, tag: str) -> bool:
+        """Whether its rows are those behind the ones of the page that has this ETag."""
+        return self.status == 226 and _is_same(tag, self.headers.get("Delta-Base"))
+
+    def checked(self, method: str, expects: str, known_tag: str | None, *, takes_rest: bool) -> "Answer":
         """The answer itself if it is a success. Raises the error that it stands for otherwise."""
         if method == "DELETE" and self.status == 204:
             return self
-        if self.status in {200, 201} and self.body is not None and expects in self.body:
+        is_success = self.status in {200, 201} or (self.status == 226 and takes_rest)
+        if is_success and self.body is not None and expects in self.body:
             return self
         if self.status == 304 and known_tag is not None:
             return self
         raise self.error()
 
-    def document(self, expects: str) -> dict[str, Any]:
-        """The body, with the bytes restored in the row that it is, or in the rows that its field `expects` holds."""
+    def document(self) -> dict[str, Any]:
+        """The row that the body is, with the bytes in it restored."""
         body = self.body or {}
-        if not self.may_hold_bytes:
-            return body
-        rows = body.get(expects)
-        return {**body, expects: [restored(row) for row in rows]} if isinstance(rows, list) else restored(body)
+        return restored(body) if self.may_hold_bytes else body
+
+    def rows(self, expects: str) -> list[dict[str, Any]]:
+        """The rows that the body's field `expects` holds, with the bytes in them restored."""
+        rows: list[dict[str, Any]] = (self.body or {}).get(expects) or []
+        return [restored(row) for row in rows] if self.may_hold_bytes else rows
 
     def error(self) -> errors.SessionRepositoryError:
         """The error that this answer stands for."""
@@ -101,6 +114,11 @@ class Answer(NamedTuple):
         return f"{self.body['message']}{fields}"
 
 
+def _is_same(tag: str, other: str | None) -> bool:
+    """Proxies weaken the tags of what they compress."""
+    return other is not None and tag.removeprefix("W/") == other.removeprefix("W/")
+
+
 def read(status: int, headers: Mapping[str, str], content: bytes, sent_id: str) -> Answer:
     """The answer in these bytes; `sent_id` is its request id where it names none itself."""
     body, is_cut_short = None, False
@@ -118,4 +136,5 @@ def read(status: int, headers: Mapping[str, str], content: bytes, sent_id: str) 
         is_cut_short,
         # Whoever wrote it with escapes used some of these; looking is a hundredth of the walk that it often spares.
         may_hold_bytes=b"__bytes_encoded__" in content or b"\\u00" in content,
+        size=len(content),
     )

@@ -14,28 +14,51 @@ from strands_session_client.settings import Key
 
 DEFAULT_BYTES = 32 * 1024 * 1024
 _OVERHEAD = 500  # of an entry besides its document: keys, tags and the dictionary's own
+_PARTS = 16  # of a page that grows: more are packed as one, so that they stay few and each is packed again seldom
 
 _SALT = os.urandom(16)
 
 
 class Kept(NamedTuple):
-    """A document with the ETag that it had, packed: whoever unpacks it may do with it as they like."""
+    """A document or the rows of a page with the ETag that they had, packed: whoever unpacks them may change them."""
 
     tag: str
-    packed: bytes
+    parts: tuple[bytes, ...]
+    number: int = 0  # of the rows of a page
     next: str | None = None  # of a page: where the one behind it begins
 
     @classmethod
     def of(cls, tag: str, document: dict[str, Any]) -> "Kept":
         # Half the size and a third of the time of JSON, and it holds bytes. Its form may change with Python's version
         # and anybody could make up harmful ones, neither of which matters in one process's memory.
-        return cls(tag, marshal.dumps(document), document.get("next"))
+        return cls(tag, (marshal.dumps(document),))
+
+    @classmethod
+    def of_rows(cls, tag: str, rows: list[dict[str, Any]], next_: str | None) -> "Kept":
+        return cls(tag, (marshal.dumps(rows),), len(rows), next_)
+
+    def grown(self, tag: str, rows: list[dict[str, Any]], next_: str | None) -> "Kept":
+        """The page with these rows behind those that it has."""
+        parts = (*self.parts, marshal.dumps(rows)) if rows else self.parts
+        if len(parts) > _PARTS:
+            parts = (marshal.dumps([*self.rows, *rows]),)
+        return Kept(tag, parts, self.number + len(rows), next_)
 
     @property
     def document(self) -> dict[str, Any]:
         """The document, made anew."""
-        document: dict[str, Any] = marshal.loads(self.packed)  # noqa: S302 - packed above
+        document: dict[str, Any] = marshal.loads(self.parts[0])  # noqa: S302 - packed above
         return document
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of a page, made anew."""
+        return [row for part in self.parts for row in marshal.loads(part)]  # noqa: S302 - packed above
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self.parts))
 
 
 class _Store:
@@ -111,7 +134,7 @@ def clear() -> None:
 
 
 def _size(name: tuple[bytes, str], kept: Kept) -> int:
-    return len(kept.packed) + len(name[1]) + _OVERHEAD
+    return kept.size + len(name[1]) + _OVERHEAD
 
 
 _store = _Store()

@@ -213,8 +213,6 @@ class PostgreSQLSessionRepository(SessionRepository):
     ) -> list[SessionMessage]:
         """The messages by id: `limit`, or all, from the position `offset` on. Raises AgentNotFoundError."""
         path = ids.messages(session_id, agent_id)
-        if limit is None:
-            return [wire.to_message(row) for row in self._stored.conversation(path, offset)]
         rows = self._stored.rows(path, "messages", limit, offset)
         return [wire.to_message(row) for row in rows]
 

@@ -32,7 +32,7 @@ class Resources:
 
     def update(self, path: str, changes: Mapping[str, object], *, expects: str) -> Document:
         """What is stored now. Raises a NotFoundError if nothing was."""
-        return self._transport.call("PUT", path, changes, expects=expects).document(expects)
+        return self._transport.call("PUT", path, changes, expects=expects).document()
 
     def delete(self, path: str, resource: str) -> bool:
         """True if it was deleted, False if it was not there."""
@@ -52,13 +52,12 @@ class Resources:
     ) -> Iterator[Document]:
         """The rows of a list in their order: `limit`, or all, from the position `offset` on."""
         query: dict[str, object] = {key: _text(value) for key, value in (filters or {}).items() if value is not None}
-        if _checked("offset", offset or 0):
+        offset = _checked("offset", offset or 0)
+        if limit is None:
+            return self._pages.all(path, name, query, offset)
+        if offset:
             query["offset"] = offset
-        return self._pages.rows(path, name, query, None if limit is None else _checked("limit", limit))
-
-    def conversation(self, path: str, offset: int | None) -> Iterator[Document]:
-        """All messages from the position `offset` on; reading them again costs little more than those added since."""
-        return self._pages.growing(path, "messages", "message_id", _checked("offset", offset or 0))
+        return self._pages.rows(path, name, query, _checked("limit", limit))
 
     def is_healthy(self, path: str) -> bool:
         """Whether the service says so; asked once, since the answer is about now."""

@@ -44,17 +44,19 @@ class Transport:
         expects: str = "",
         resource: str = "",
         known_tag: str | None = None,
+        takes_rest: bool = False,
         tries: int = retry.TRIES,
     ) -> answers.Answer:
         """The answer, a success; its body is what was sent where an earlier try turns out to have done the work.
 
         `expects` is a field that the answer must have, `resource` what a DELETE deletes, `known_tag` the ETag of what
-        need not be sent again: the answer then says that it is unchanged.
+        need not be sent again: the answer then says that it is unchanged or, if the caller `takes_rest` of a list, has
+        only what is new.
 
         Raises:
             SessionRepositoryError: Of the kind that errors.py lists for what happened.
         """
-        request = self._request(method, path, document, known_tag)
+        request = self._request(method, path, document, known_tag, takes_rest=takes_rest)
         deadline = time.monotonic() + self.timeout
         for tried in range(1, tries + 1):
             retry_after = None
@@ -68,7 +70,7 @@ class Transport:
                 if tried > 1 and answer.grants(method, resource):
                     return answer._replace(body=dict(document or {}))
                 if answer.status not in retry.STATUSES:
-                    return answer.checked(method, expects, known_tag)
+                    return answer.checked(method, expects, known_tag, takes_rest=takes_rest)
                 error, retry_after = answer.error(), answer.headers.get("Retry-After")
             pause = retry.pause(tried, retry_after)
             if tried == tries or time.monotonic() + pause >= deadline:
@@ -82,7 +84,13 @@ class Transport:
         self._connections.leave(self)
 
     def _request(
-        self, method: str, path: str, document: Mapping[str, Any] | None, known_tag: str | None
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, Any] | None,
+        known_tag: str | None,
+        *,
+        takes_rest: bool,
     ) -> requests.PreparedRequest:
         # A copy, since preparing a request anew would parse and check what never changes.
         request = self._template.copy()
@@ -91,6 +99,8 @@ class Transport:
         request.headers["X-Request-ID"] = uuid.uuid4().hex
         if known_tag is not None:
             request.headers["If-None-Match"] = known_tag
+            if takes_rest:
+                request.headers["A-IM"] = "feed"  # RFC 3229
         if document is not None:
             request.body = encode(document)
             request.headers["Content-Type"] = "application/json"

@@ -279,7 +279,7 @@ def test_a_forked_child_can_use_it_whatever_other_threads_did_at_that_moment(ser
     over = threading.Event()
 
     def keep_busy():
-        entry = cache.Kept('"v1"', b"x" * 1000)
+        entry = cache.Kept('"v1"', (b"x" * 1000,))
         while not over.is_set():
             repository._stored._reader._cache.put("another", entry)
 
@@ -353,7 +353,7 @@ def test_the_bytes_that_are_kept_stay_within_the_limit(serve, agents, small_limi
     for size in [100, 20_000, 5_000, 20_001, 40_000, 60_000, 20_000, 1, 2, 3, 49_000] * 2:
         repository.read_agent("s1", str(size))
         kept = list(cache._store._entries.values())
-        assert sum(len(entry.packed) for entry in kept) <= cache._store._bytes <= 50_000
+        assert sum(entry.size for entry in kept) <= cache._store._bytes <= 50_000
     cache.clear()
 
     assert 0 == cache._store._bytes
