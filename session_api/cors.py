@@ -6,10 +6,12 @@ from flask import Flask, Response, request
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, If-None-Match, X-API-Key, X-Request-ID",
+    "Access-Control-Allow-Headers": (
+        "A-IM, Authorization, Content-Type, If-Match, If-None-Match, X-API-Key, X-Request-ID"
+    ),
     "Access-Control-Max-Age": "3600",
 }
-_READABLE = "ETag, Location, Retry-After, X-Request-ID"
+_READABLE = "Delta-Base, ETag, IM, Location, Retry-After, X-Request-ID"
 
 
 def init_app(app: Flask, origins: tuple[str, ...]) -> None:

@@ -155,8 +155,8 @@ def test_strict_transport_security_is_asked_for_behind_tls_only(seen: Callable[.
 
 APP = "https://app.example"
 PREFLIGHT = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization,if-match"}
-HEADERS = {"Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID"}
-READABLE = {"ETag", "Location", "Retry-After", "X-Request-ID"}
+HEADERS = {"A-IM", "Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID"}
+READABLE = {"Delta-Base", "ETag", "IM", "Location", "Retry-After", "X-Request-ID"}
 
 
 def listed(answer: TestResponse, name: str) -> set[str]:

@@ -33,7 +33,7 @@ class Agents(Resource):
         key = AgentKey(tenant(), session_id, new.pop("agent_id"))
         return answers.created(db.run(agents.create, key, new))
 
-    @blp.may_answer(304, 400, 404)
+    @blp.may_answer(226, 304, 400, 404)
     @blp.arguments(schemas.PageQuery, location="query")
     @blp.response(200, schemas.AgentList, example=examples.a_list("agents", examples.AGENT))
     def get(self, query: Mapping[str, Any], session_id: str) -> Response:

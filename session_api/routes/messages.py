@@ -33,7 +33,7 @@ class Messages(Resource):
         key = MessageKey(tenant(), session_id, agent_id, new.pop("message_id"))
         return answers.created(db.run(messages.append, key, new))
 
-    @blp.may_answer(304, 400, 404)
+    @blp.may_answer(226, 304, 400, 404)
     @blp.arguments(schemas.PageQuery, location="query")
     @blp.response(200, schemas.MessageList, example=examples.a_list("messages", examples.MESSAGE))
     def get(self, query: Mapping[str, Any], session_id: str, agent_id: str) -> Response:

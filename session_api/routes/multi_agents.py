@@ -33,7 +33,7 @@ class MultiAgents(Resource):
         key = MultiAgentKey(tenant(), session_id, new.pop("multi_agent_id"))
         return answers.created(db.run(multi_agents.create, key, new))
 
-    @blp.may_answer(304, 400, 404)
+    @blp.may_answer(226, 304, 400, 404)
     @blp.arguments(schemas.PageQuery, location="query")
     @blp.response(200, schemas.MultiAgentList, example=examples.a_list("multi_agents", examples.MULTI_AGENT))
     def get(self, query: Mapping[str, Any], session_id: str) -> Response:

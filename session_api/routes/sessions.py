@@ -27,7 +27,7 @@ class Sessions(Resource):
         """Create a session."""
         return answers.created(db.run(sessions.create, SessionKey(tenant(), new.pop("session_id")), new))
 
-    @blp.may_answer(304, 400)
+    @blp.may_answer(226, 304, 400)
     @blp.arguments(schemas.SessionQuery, location="query")
     @blp.response(200, schemas.SessionList, example=examples.a_list("sessions", examples.SESSION))
     def get(self, query: Mapping[str, Any]) -> Response:

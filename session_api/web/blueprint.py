@@ -36,6 +36,11 @@ def _condition(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 
 CONDITIONS = {
+    226: _condition(
+        "A-IM",
+        "With `feed`, and the ETag of the list in If-None-Match: answer 226 with only the rows behind those that the "
+        "ETag stands for, as long as these are what they were (RFC 3229).",
+    ),
     304: _condition("If-None-Match", 'Answer 304 when the stored ETag is one of these, such as "5f3a".'),
     412: _condition(
         "If-Match",
@@ -58,6 +63,12 @@ ERROR_HEADERS = {
 }
 HEADERS = {
     200: TAGGED,
+    226: {
+        **TAGGED,
+        "ETag": _header("Of the whole list: of what is known and what is new."),
+        "IM": _header("What was done to it.", const="feed"),
+        "Delta-Base": _header("The ETag of If-None-Match, whose rows come before these."),
+    },
     201: {**TAGGED, "Location": _header("Where the resource is.", format="uri-reference")},
     204: REQUEST_ID,
 }
@@ -101,7 +112,7 @@ IDS = (SessionIdConverter, AgentIdConverter, MultiAgentIdConverter)
 class Blueprint(flask_smorest.Blueprint):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks += [_add_conditions, self._add_security]
+        self._prepare_doc_cbks += [_add_conditions, _add_rest, self._add_security]
 
     def arguments(self, schema: Any, *, location: str = "json", **kwargs: Any) -> Callable[[F], F]:
         """Document the body or the query, and give the view what its schema makes of it."""
@@ -129,12 +140,13 @@ class Blueprint(flask_smorest.Blueprint):
         return _documents(super().doc(**kwargs))
 
     def may_answer(self, *statuses: int) -> Callable[[F], F]:
-        """Document what a view answers besides its success, and the conditional header that goes with 304 or 412."""
-        responses = {status: f"Status{status}" for status in sorted({*statuses, *ALWAYS})}
+        """Document what a view answers besides its success, and the header that goes with 226, 304 or 412."""
+        responses = {status: f"Status{status}" for status in sorted({*statuses, *ALWAYS} - {226})}
 
         def decorate(view: F) -> F:
             resource, method = view.__qualname__.split(".")
             documented: Any = self.doc(responses=responses, operationId=f"{method}{resource}")(view)
+            documented._apidoc["has_rest"] = 226 in statuses
             documented._apidoc["conditions"] = [CONDITIONS[status] for status in statuses if status in CONDITIONS]
             return cast(F, documented)
 
@@ -161,6 +173,14 @@ def _add_conditions(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> 
     """Not by `Blueprint.doc`, which would replace the parameters that `arguments` found."""
     if conditions := doc_info.get("conditions"):
         doc["parameters"] = [*doc.get("parameters", []), *conditions]
+    return doc
+
+
+def _add_rest(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """226 looks like 200, whose schema is known only here."""
+    if doc_info.get("has_rest"):
+        description = "Only what is new: the rows behind those that If-None-Match stands for."
+        doc["responses"][226] = {**doc["responses"][200], "description": description, "headers": HEADERS[226]}
     return doc
 
 
