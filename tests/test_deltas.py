@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from session_api.db import Database
@@ -26,6 +28,17 @@ class Conversation:
     def append(self, number: int) -> None:
         for _ in range(number):
             assert 201 == self.client.post(self.url, json={**HELLO, "message_id": next(self._numbers)}).status_code
+
+    def change(self, kind: str, message_id: int) -> None:
+        """Of a message that may not be there, or be there already."""
+        if kind == "append":
+            self.append(1)
+        elif kind == "create":
+            self.client.post(self.url, json={**HELLO, "message_id": message_id + 1000})
+        elif kind == "redact":
+            self.redact(message_id)
+        else:
+            self.client.delete(f"{self.url}/{message_id}")
 
     def read(self, query: str = "", tag: str | None = None, a_im: str | None = "feed") -> TestResponse:
         headers = {"If-None-Match": tag, "A-IM": a_im}
@@ -232,6 +245,44 @@ def test_caches_in_between_neither_keep_nor_mix_up_a_part(conversation: Conversa
     since = conversation.read("", tag)
 
     assert ("no-store, im", "A-IM") == (since.headers["Cache-Control"], since.headers["Vary"])
+
+
+# Any changes, seen by who has any state of a page from before
+
+changes = st.tuples(st.sampled_from(["append", "append", "create", "redact", "delete"]), st.integers(0, 9))
+queries = st.builds(
+    "?limit={}&offset={}&order={}&total={}".format,
+    st.integers(1, 8),
+    st.sampled_from([0, 0, 1, 2]),
+    st.sampled_from(["asc", "asc", "desc"]),
+    st.sampled_from(["true", "false"]),
+)
+
+
+@settings(max_examples=60)
+@given(script=st.lists(st.lists(changes, max_size=3), min_size=3, max_size=12), query=queries)
+def test_what_is_known_and_what_is_new_are_together_what_there_is(
+    client: FlaskClient, script: list[list[tuple[str, int]]], query: str
+) -> None:
+    session_id = new_id()
+    client.post("/api/v1/sessions", json={"session_id": session_id})
+    client.post(f"/api/v1/sessions/{session_id}/agents", json=AGENT)
+    conversation = Conversation(client, f"/api/v1/sessions/{session_id}/agents/{AGENT['agent_id']}")
+    bodies: dict[str, Any] = {}  # by tag
+
+    for step in script:
+        for change in step:
+            conversation.change(*change)
+        now = conversation.read(query)
+        for tag, body in [*bodies.items()]:
+            answer = conversation.read(query, tag)
+            known = body["messages"] if answer.status_code == 226 else []
+            got = body if answer.status_code == 304 else {**answer.json, "messages": known + answer.json["messages"]}
+            assert (now.headers["ETag"], now.json) == (answer.headers["ETag"], got)
+            assert (tag == now.headers["ETag"]) == (answer.status_code == 304)
+            begins_so = 0 < len(body["messages"]) and body["messages"] == now.json["messages"][: len(body["messages"])]
+            assert answer.status_code == 304 or begins_so == (answer.status_code == 226)
+        bodies[now.headers["ETag"]] = now.json
 
 
 # Statements
