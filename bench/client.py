@@ -18,6 +18,7 @@ from strands.session.file_session_manager import FileSessionManager
 from strands.session.session_repository import SessionRepository
 from strands.types.session import Session, SessionAgent, SessionMessage, SessionType
 
+from faults.proxy import Proxy, to_port
 from strands_session_client import PostgreSQLSessionRepository, cache, documents, wire
 
 from .direct import DirectRepository
@@ -50,8 +51,10 @@ def main() -> None:
             for number in range(MESSAGES):
                 repository.create_message(SESSION, AGENT, a_message(number))
                 files.create_message(SESSION, AGENT, a_message(number))
+        costs = counted(place.url, place.api_key, direct)
         restores = interleave(restoring(url, place.api_key, files, direct), given.rounds)
         appends = interleave(appending(url, place.api_key, direct), given.rounds)
+    _print_costs(costs)
     _print_restores(restores)
     _print_appends(appends)
 
@@ -116,6 +119,27 @@ def restore(repository: SessionRepository, expected: int = MESSAGES) -> None:
     assert expected == len(repository.list_messages(SESSION, AGENT))
 
 
+def counted(url: str, key: str, direct: SessionRepository) -> dict[str, tuple[int, int]]:
+    """Requests, and bytes of their answers with all that HTTP adds, of a restore the first time and the times after."""
+    proxy = Proxy(to_port(int(url.rpartition(":")[2])))
+    costs = {}
+
+    def count_one(name: str, expected: int) -> None:
+        asked, answered = len(proxy.requests), proxy.answered
+        restore(PostgreSQLSessionRepository(f"http://127.0.0.1:{proxy.port}", api_key=key), expected)
+        costs[name] = len(proxy.requests) - asked, proxy.answered - answered
+
+    cache.clear()
+    count_one("the first time", MESSAGES)
+    count_one("unchanged", MESSAGES)
+    direct.create_message(SESSION, AGENT, a_message(MESSAGES))
+    count_one("after one append", MESSAGES + 1)
+    proxy.close()
+    with PostgreSQLSessionRepository(url, api_key=key) as repository:
+        repository.delete_message(SESSION, AGENT, MESSAGES)
+    return costs
+
+
 # Appending a message: the CPU time of the thread that does it
 
 
@@ -164,6 +188,12 @@ def _relayed(stack: ExitStack, url: str, milliseconds: float) -> str:
     stack.callback(relay.terminate)
     assert relay.stdout is not None
     return f"http://127.0.0.1:{relay.stdout.readline().strip()}"
+
+
+def _print_costs(costs: dict[str, tuple[int, int]]) -> None:
+    print(f"\nRestoring {MESSAGES} messages; requests, and bytes of their answers:")
+    for name, (requests_, answered) in costs.items():
+        print(f"  {name:28} {requests_:8} {answered:12,}")
 
 
 def _print_restores(result: Result) -> None:

@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 from strands_session_client import ahead
 from strands_session_client.cache import Cache
 from strands_session_client.reader import Page, Reader
+from strands_session_client.transport import TooMuch
 from strands_session_client.wire import Document
 
 LONGEST = 1000  # the most that the service gives at a time
-FIRST = 100  # what is asked for until it is known how large the rows are
-STEP = 50  # with the 40 messages that the SDK leaves unless told otherwise, that is less than the first page
+STEP = 50  # rows; no more than the SDK leaves by default, or old ones would outnumber those that are wanted
+_FEW = 50  # of rows that are large
 _PAGE_BYTES = 4 * 1024 * 1024  # about; where messages are large, a page has fewer of them
+_GLUT = 2 * _PAGE_BYTES  # is not read, but asked for in pages of fewer rows
 
 Query = Mapping[str, Any]
 
@@ -22,13 +24,10 @@ Query = Mapping[str, Any]
 class Pages:
     """Reads lists by their paths; the rows are in the field `name` of each page."""
 
-    def __init__(
-        self, reader: Reader, cache: Cache, longest: int = LONGEST, first: int = FIRST, step: int = STEP
-    ) -> None:
+    def __init__(self, reader: Reader, cache: Cache, longest: int = LONGEST, step: int = STEP) -> None:
         self._reader = reader
         self._cache = cache
         self._longest = longest
-        self._first = first if cache.is_on else longest
         self._step = step if cache.is_on else 1
 
     def rows(self, path: str, name: str, query: Query, limit: int) -> Iterator[Document]:
@@ -46,8 +45,8 @@ class Pages:
     def all(self, path: str, name: str, query: Query, offset: int) -> Iterator[Document]:
         """All rows from a position on.
 
-        From a little before it, since the SDK moves the position with every turn, and what has another beginning is
-        another list.
+        From up to a step before it: the SDK moves the position with every turn, and what begins elsewhere is another
+        list, of which everything travels.
         """
         skipped = offset % self._step
         if offset > skipped:
@@ -55,7 +54,7 @@ class Pages:
         return islice(self._all(path, name, query), skipped, None)
 
     def _all(self, path: str, name: str, query: Query) -> Iterator[Document]:
-        size, begun = self._first, None
+        size, begun = self._longest, None
         try:
             while True:
                 target = _target(path, query)
@@ -75,18 +74,24 @@ class Pages:
                 begun.wait()
 
     def _page(self, name: str, size: int, target: str) -> Page:
-        """As many rows as fit in a page, if it is kept; else `size` of them."""
+        """As many rows as fit in a page, if it is kept; else `size` of them, or fewer if these are too large."""
         read = partial(self._reader.page, expects=name, name=target)
         kept = self._cache.get(target)
-        page = read(_with_limit(target, self._fitting(kept.number, kept.size) if kept else size))
+        if kept:
+            # One with another behind it stays as long as it is, so that the other begins where it did.
+            size = kept.number if kept.next else max(kept.number, self._fitting(kept.number, kept.size))
+        try:
+            return read(_with_limit(target, size), at_most=_GLUT)
+        except TooMuch:
+            page = read(_with_limit(target, min(_FEW, size)))
         larger = self._fitting(len(page.rows), page.size)
-        if page.next is not None and larger >= 2 * len(page.rows) and self._cache.get(target):
+        if page.next is not None and larger > len(page.rows) and self._cache.get(target):
             return read(_with_limit(target, larger))  # what is there already does not travel again
         return page
 
     def _fitting(self, number: int, size: int) -> int:
         """How many rows a page should have if so many are of that size."""
-        return max(number, min(self._longest, _PAGE_BYTES * number // max(size, 1))) or self._first
+        return max(1, min(self._longest, _PAGE_BYTES * number // max(size, 1))) if number else self._longest
 
 
 def _target(path: str, query: Query) -> str:

@@ -1,6 +1,6 @@
 """Reads from the service, which says of what is kept here what is unchanged: that does not travel again."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from strands_session_client.answers import Answer
 from strands_session_client.cache import Cache, Kept
@@ -34,13 +34,13 @@ class Reader:
             self._cache.put(path, Kept.of(answer.headers["ETag"], document))
         return document
 
-    def page(self, path: str, *, expects: str, name: str) -> Page:
-        """The page at this path, with its rows in the field `expects`.
+    def page(self, path: str, *, expects: str, name: str, at_most: int | None = None) -> Page:
+        """The page at this path, with its rows in the field `expects`; TooMuch if more than `at_most` bytes would come.
 
         Kept under `name`, which pages of other lengths share that begin in the same place. Raises what errors.py lists.
         """
         kept = self._cache.get(name)
-        answer = self._ask(path, expects, kept, takes_rest=True)
+        answer = self._ask(path, expects, kept, takes_rest=True, at_most=at_most)
         if kept is not None and answer.confirms(kept.tag):
             return Page(kept.rows, kept.next, kept.size)
         rows, following = answer.rows(expects), (answer.body or {}).get("next")
@@ -53,9 +53,10 @@ class Reader:
             self._cache.put(name, kept.grown(tag, rows, following) if kept else Kept.of_rows(tag, rows, following))
         return Page(known + rows, following, answer.size + (kept.size if kept else 0))
 
-    def _ask(self, path: str, expects: str, kept: Kept | None, *, takes_rest: bool = False) -> Answer:
+    def _ask(self, path: str, expects: str, kept: Kept | None, **more: Any) -> Answer:
         if kept is not None:
-            answer = self._transport.call("GET", path, expects=expects, known_tag=kept.tag, takes_rest=takes_rest)
+            answer = self._transport.call("GET", path, expects=expects, known_tag=kept.tag, **more)
             if answer.is_whole or answer.confirms(kept.tag) or answer.continues(kept.tag):
                 return answer
-        return self._transport.call("GET", path, expects=expects)  # what came was about something else
+        # For the first time, or since what came was about something else.
+        return self._transport.call("GET", path, expects=expects, at_most=more.get("at_most"))

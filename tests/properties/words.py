@@ -30,7 +30,7 @@ class Team(MultiAgentBase):
 def client_of(url: str, cache_bytes: int, longest: int) -> PostgreSQLSessionRepository:
     client = PostgreSQLSessionRepository(url, cache_bytes=cache_bytes)
     resources = client._stored
-    resources._pages = Pages(resources._reader, resources._reader._cache, longest, first=2, step=3)
+    resources._pages = Pages(resources._reader, resources._reader._cache, longest, step=3)
     return client
 
 
