@@ -80,7 +80,6 @@ def a_message(number: int) -> SessionMessage:
 
 def restoring(url: str, key: str, files: FileSessionManager, direct: SessionRepository) -> dict[str, Turn]:
     """Each on a new repository, as an agent that is rebuilt for every request has one."""
-    numbers = count(MESSAGES)
     client = partial(PostgreSQLSessionRepository, url, api_key=key)
 
     def cold() -> Sample:
@@ -95,13 +94,10 @@ def restoring(url: str, key: str, files: FileSessionManager, direct: SessionRepo
         return _timed(lambda: restore(client()))
 
     def after_an_append() -> Sample:
-        restore(client())
-        number = next(numbers)
-        direct.create_message(SESSION, AGENT, a_message(number))
-        sample = _timed(lambda: restore(client(), MESSAGES + 1))
-        with client() as repository:
-            repository.delete_message(SESSION, AGENT, number)
-        return sample
+        client().delete_message(SESSION, AGENT, MESSAGES - 1)
+        restore(client(), MESSAGES - 1)
+        direct.create_message(SESSION, AGENT, a_message(MESSAGES - 1))
+        return _timed(lambda: restore(client()))
 
     return {
         "files": lambda: _timed(lambda: restore(FileSessionManager(SESSION, storage_dir=files.storage_dir))),
@@ -124,19 +120,21 @@ def counted(url: str, key: str, direct: SessionRepository) -> dict[str, tuple[in
     proxy = Proxy(to_port(int(url.rpartition(":")[2])))
     costs = {}
 
-    def count_one(name: str, expected: int) -> None:
+    repository = PostgreSQLSessionRepository(f"http://127.0.0.1:{proxy.port}", api_key=key)
+
+    def count_one(name: str) -> None:
         asked, answered = len(proxy.requests), proxy.answered
-        restore(PostgreSQLSessionRepository(f"http://127.0.0.1:{proxy.port}", api_key=key), expected)
+        restore(repository)
         costs[name] = len(proxy.requests) - asked, proxy.answered - answered
 
     cache.clear()
-    count_one("the first time", MESSAGES)
-    count_one("unchanged", MESSAGES)
-    direct.create_message(SESSION, AGENT, a_message(MESSAGES))
-    count_one("after one append", MESSAGES + 1)
+    count_one("the first time")
+    count_one("unchanged")
+    repository.delete_message(SESSION, AGENT, MESSAGES - 1)
+    restore(repository, MESSAGES - 1)
+    direct.create_message(SESSION, AGENT, a_message(MESSAGES - 1))
+    count_one("after one append")
     proxy.close()
-    with PostgreSQLSessionRepository(url, api_key=key) as repository:
-        repository.delete_message(SESSION, AGENT, MESSAGES)
     return costs
 
 
