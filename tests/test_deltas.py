@@ -310,7 +310,7 @@ def test_of_rows_that_are_known_no_document_is_read(conversation: Conversation, 
             assert 304 == conversation.read(query, tag, a_im).status_code
 
     again = [sql.replace("%", "%%") for sql in sent]
-    rows = [db.read(lambda tx, sql=sql: tx.connection().exec_driver_sql(sql).all()) for sql in again]
+    rows = [db.read(lambda tx, sql=sql: tx.exec_driver_sql(sql).all()) for sql in again]
 
     assert 2 == len(rows)
     assert "content" in str(HELLO)
