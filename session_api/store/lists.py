@@ -53,9 +53,18 @@ class Lists(Generic[Row]):
     order: tuple[str, ...]
 
     def list_(self, tx: Connection, parent: Key, page: Page, filters: Filters | None = None) -> Listing[Row]:
-        """One page in one statement. Raises NotFound for the parent."""
-        rows, (total,) = self._run(_whole, tx, parent, page, filters or {}, {"limit": page.limit + 1})
-        return self._listing(rows, page.limit, total, None, NOTHING)
+        """One page in one statement; where it is empty, a second one. Raises NotFound for the parent."""
+        found = self._run(_whole, tx, parent, page, filters or {}, {"limit": page.limit + 1})
+        total = None
+        if not found:
+            there = self._run(_without_rows, tx, parent, page, filters or {}, {})
+            if not there:
+                raise NotFound(self.parent_resource)
+            ((total,),) = there
+        elif page.with_total:
+            total = found[0][-1]
+            found = [row[:-1] for row in found]
+        return self._listing(found, page.limit, total, None, NOTHING)
 
     def list_rest(
         self, tx: Connection, parent: Key, page: Page, filters: Filters | None, known: Known, *, wanted: bool
@@ -71,40 +80,48 @@ class Lists(Generic[Row]):
             "limit": left + 1,
             "documents": left > 0,
         }
-        rows, (total, same, *key) = self._run(_rest, tx, parent, page, filters or {}, more)
+        found = self._run(_rest, tx, parent, page, filters or {}, more)
+        if not found:
+            raise NotFound(self.parent_resource)
+        width = len(_names(self))
+        total, same, *key = found[0][width:]
+        rows = [row[:width] for row in found] if found[0][0] is not None else []
         is_longer = len(rows) > left and known.number + left < page.limit
         return self._listing(rows, left, total, tuple(key), known) if same and not is_longer else None
 
     def _run(
         self, build: Callable[..., Statement], tx: Connection, parent: Key, page: Page, filters: Filters, more: Filters
-    ) -> tuple[list[Row], tuple[Any, ...]]:
-        """The rows, and what else the statement gives with each of them."""
+    ) -> list[tuple[Any, ...]]:
         statement = build(self, page.descending, page.after is not None, page.with_total, frozenset(filters))
         parameters: dict[str, Any] = {f"key_{name}": value for name, value in zip(self.scope, parent, strict=True)}
         parameters |= {f"after_{name}": value for name, value in zip(self.order, page.after or (), strict=False)}
         parameters |= {f"filter_{name}": value for name, value in filters.items()}
-        found = statement.all(tx, {**parameters, "offset": page.offset, **more})
-        if not found:
-            raise NotFound(self.parent_resource)
-        width = len(_names(self))
-        rows = [self.row_type(*row[:width]) for row in found] if found[0][0] is not None else []
-        return rows, found[0][width:]
+        return statement.all(tx, {**parameters, "offset": page.offset, **more})
 
     def _listing(
-        self, rows: list[Row], limit: int, total: int | None, known_last: SortKey | None, known: Known
+        self, rows: list[tuple[Any, ...]], limit: int, total: int | None, known_last: SortKey | None, known: Known
     ) -> Listing[Row]:
-        page = rows[:limit]
+        page = [*map(cast(Any, self.row_type)._make, rows[:limit])]
         last = tuple(getattr(page[-1], name) for name in self.order) if page else known_last
         return Listing(page, total, len(rows) > limit, last, known)
 
 
 @lru_cache(maxsize=128)
 def _whole(lists: Lists[Any], descending: bool, behind: bool, with_total: bool, filters: frozenset[str]) -> Statement:
-    """Row and total. Nothing when there is no parent, one empty row when it has no children."""
-    lateral = _page(lists, descending, behind, filters, _columns(lists)).limit(_LIMIT).offset(_OFFSET).lateral("page")
+    """Row, and the total if it is asked for. That there is a row says that its parent exists."""
+    columns: list[Any] = _columns(lists)
+    if with_total:
+        columns.append(_total(lists, filters).label("total"))
+    return Statement(_page(lists, descending, behind, filters, columns).limit(_LIMIT).offset(_OFFSET))
+
+
+@lru_cache(maxsize=128)
+def _without_rows(
+    lists: Lists[Any], descending: bool, behind: bool, with_total: bool, filters: frozenset[str]
+) -> Statement:
+    """The total of a list whose page is empty; nothing when there is no parent."""
     total = _total(lists, filters) if with_total else null()
-    tables = _parent(lists).outerjoin(lateral, true())
-    return Statement(select(*lateral.c, total.label("total")).select_from(tables))
+    return Statement(select(total.label("total")).select_from(_parent(lists)))
 
 
 @lru_cache(maxsize=128)

@@ -51,12 +51,8 @@ def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[s
         size=page.limit,
         next=_cursor(listing.last) if listing.more and listing.last else None,
     )
-<<<<<<< HEAD
-    return answers.Answer(text, tag)
-=======
-    response = answers.tagged(answers.Answer(text), tag)
+    response = answers.Answer(text, tag)
     return answers.rest(response, base) if base and listing.known.number else response
->>>>>>> 78855c4 (Answer with the new rows of a list alone to who has those before them)
 
 
 def _read(
