@@ -20,7 +20,7 @@ PARALLEL ?= --numprocesses=auto --maxprocesses=4
 SOURCES := setup.cfg pyproject.toml client/setup.cfg client/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-tools bench bench-report lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs demo-agent test-install example
+.PHONY: help run demo test test-tools bench soak bench-report lint types check format lock audit sbom faults faults-short faults-long clean env image up down logs demo-agent test-install example
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ test-install: $(VENV)/.dev  ## Install a generated project from nothing, as its 
 
 bench: $(VENV)/.dev  ## Measure the service against bare handlers, pgbench and the SDK's files (ten minutes)
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.dev  ## Load the service for an hour and see whether it grows; ARGS="--minutes 3"
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 bench-report: $(VENV)/.dev  ## Write docs/performance.md of what was measured last
 	@$(BIN)/python -m bench.report

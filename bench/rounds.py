@@ -12,16 +12,24 @@ NOISY = 0.15
 
 @dataclass(frozen=True)
 class Sample:
-    """One turn: how long each call took, how long all took together, in seconds, and how many rows a call moves."""
+    """One turn: how long each call took, how long all took together, in seconds, how many rows a call moves, and the
+    CPU time of whoever answered, where that is known.
+    """
 
     calls: list[float]
     seconds: float
     rows: int = 1
+    cpu: float = 0.0
 
     @property
     def rate(self) -> float:
         """Rows a second."""
         return len(self.calls) * self.rows / self.seconds
+
+    @property
+    def p99(self) -> float:
+        """Seconds; all of the turn, when nothing was answered in it."""
+        return sorted(self.calls)[len(self.calls) * 99 // 100] if self.calls else self.seconds
 
 
 Turn = Callable[[], Sample]
@@ -57,6 +65,16 @@ class Result:
         """How many times as long as the other's the target's median call takes."""
         pairs = zip(self.samples[target], self.samples[other], strict=True)
         return _ratio([median(a.calls) / median(b.calls) for a, b in pairs])
+
+    def tail(self, target: str, other: str) -> Ratio:
+        """How many times as long as the other's the slowest call in a hundred of the target takes."""
+        pairs = zip(self.samples[target], self.samples[other], strict=True)
+        return _ratio([a.p99 / b.p99 for a, b in pairs])
+
+    def work(self, target: str, other: str) -> Ratio:
+        """How many times the other's CPU time a call of the target takes; others on the machine hardly change it."""
+        pairs = zip(self.samples[target], self.samples[other], strict=True)
+        return _ratio([(a.cpu / len(a.calls)) / (b.cpu / len(b.calls)) for a, b in pairs])
 
     def rate(self, target: str) -> float:
         return median(sample.rate for sample in self.samples[target])

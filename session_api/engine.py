@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from psycopg2.extensions import BYTES, register_adapter
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
 
-from . import deadline
+from . import deadline, quoting
 from .addresses import addresses
 from .breaker import Breaker
 from .config import Settings
+from .strict_json import Document
 from .values import normalise_database_url
 
 CONNECT_SECONDS = 3.0
@@ -27,11 +29,15 @@ SERVER_SETTINGS = {
 }
 _CONNECT_ARGS = {
     "application_name": "session-api",
+    "client_encoding": "utf8",  # documents are
     "tcp_user_timeout": 5000,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
 }
+# The type's number in PostgreSQL. As text, a document with one emoji in it would take four bytes a character.
+_JSON = 114
+register_adapter(Document, quoting.quoted)
 
 
 def create(settings: Settings) -> Engine:
@@ -58,7 +64,9 @@ def create(settings: Settings) -> Engine:
         def open_one() -> Any:
             with deadline.within(CONNECT_SECONDS):
                 given = {**parameters, **addresses(parameters.get("host"))}
-                return dialect.loaded_dbapi.connect(*arguments, **given)
+                connection = dialect.loaded_dbapi.connect(*arguments, **given)
+                connection.string_types[_JSON] = BYTES
+                return connection
 
         return breaker.call(open_one)
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     DateTime,
     ForeignKeyConstraint,
     Index,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    cast,
 )
 from sqlalchemy.dialects.postgresql import JSON
 
@@ -40,10 +38,11 @@ metadata = MetaData(
 )
 
 
-class JSONText(TypeDecorator[str]):
-    """A `json` column whose value is its text: documents are stored and sent on without being interpreted.
+class JSONText(TypeDecorator[bytes]):
+    """A `json` column whose value is its text, in UTF-8: documents are stored and sent on without being interpreted.
 
-    `json` and not `jsonb`: jsonb reorders keys, changes numbers and refuses U+0000.
+    `json` and not `jsonb`: jsonb reorders keys, changes numbers and refuses U+0000. psycopg2 would parse the text; the
+    connections that engine.py opens leave it alone.
     """
 
     impl = JSON
@@ -54,10 +53,6 @@ class JSONText(TypeDecorator[str]):
 
     def result_processor(self, dialect: Any, coltype: Any) -> None:
         return None
-
-    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        # psycopg2 parses json on arrival, but not text; the cast costs nothing, they are the same bytes.
-        return cast(column, Text)
 
 
 class SessionKey(NamedTuple):
@@ -87,7 +82,7 @@ class MultiAgentKey(NamedTuple):
 class SessionRow(NamedTuple):
     session_id: str
     session_type: str
-    multi_agent_state: str | None
+    multi_agent_state: bytes | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -95,9 +90,9 @@ class SessionRow(NamedTuple):
 
 class AgentRow(NamedTuple):
     agent_id: str
-    state: str
-    conversation_manager_state: str
-    internal_state: str
+    state: bytes
+    conversation_manager_state: bytes
+    internal_state: bytes
     version: int
     created_at: datetime
     updated_at: datetime
@@ -105,8 +100,8 @@ class AgentRow(NamedTuple):
 
 class MessageRow(NamedTuple):
     message_id: int
-    message: str
-    redact_message: str | None
+    message: bytes
+    redact_message: bytes | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -114,7 +109,7 @@ class MessageRow(NamedTuple):
 
 class MultiAgentRow(NamedTuple):
     multi_agent_id: str
-    state: str
+    state: bytes
     version: int
     created_at: datetime
     updated_at: datetime
@@ -125,7 +120,7 @@ def _id(name: str) -> Column[str]:
     return Column(name, String(ID_MAX_LENGTH, collation="C"), nullable=False)
 
 
-def _document(name: str, *, nullable: bool = False) -> Column[str]:
+def _document(name: str, *, nullable: bool = False) -> Column[bytes]:
     return Column(name, JSONText, nullable=nullable)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from . import metrics
 from .gate import Gate
+from .store.statement import IS_LARGE
 
 # A request that has waited so long for a connection is refused.
 PLACE_SECONDS = 2.0
@@ -69,14 +70,15 @@ class Pool:
         return lease
 
     def give(self, lease: Lease) -> None:
-        """Take a connection back; one that broke, or that the pool does not need, is closed."""
+        """Take a connection back; one that broke, holds much room, or is not needed is closed."""
         try:
             for watcher in self.watchers:
                 watcher.given(lease)
             connection = lease.connection
             if connection.in_transaction():
                 connection.rollback()  # SQLAlchemy's bookkeeping: in autocommit, nothing is sent
-            if lease.raw.closed or lease.generation != self._generation or len(self._idle) >= self._size:
+            is_spent = lease.raw.closed or lease.generation != self._generation or IS_LARGE in connection.info
+            if is_spent or len(self._idle) >= self._size:
                 connection.close()
             else:
                 self._idle.append(lease)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from datetime import datetime, timezone
 
 from flask import Flask, Response
@@ -69,7 +70,7 @@ def init_app(app: Flask) -> None:
 
 def of_failure(error: Failure) -> Response:
     """The answer to a failure that has a status."""
-    call.current().failure = error
+    _fail(error)
     status, name = next(known for kind, known in STATUS.items() if isinstance(error, kind))
     response = _response(status, name, error.message, error.details)
     if isinstance(error, (DatabaseUnavailable, RateLimited)):
@@ -105,10 +106,21 @@ def _http_exception(error: HTTPException) -> Response | HTTPException:
 
 def _defect(error: Exception) -> Response:
     """A defect of ours: the log line says what it was, the answer does not."""
-    call.current().failure = error
+    _fail(error)
     return _response(
         500, "InternalServerError", "The service failed; its log has the cause under this request id.", None
     )
+
+
+def _fail(error: Exception) -> None:
+    """Remember the error for the log, without what the functions that it left were working on: some libraries tie an
+    error to itself, and a large body would stay until the garbage is collected.
+    """
+    call.current().failure = error
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__context__
 
 
 def of_status(status: int, reason: str, request_id: str) -> str:

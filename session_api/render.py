@@ -21,7 +21,7 @@ def session(row: SessionRow) -> dict[str, Any]:
     return {
         "session_id": row.session_id,
         "session_type": row.session_type,
-        "multi_agent_state": None if state is None else Fragment(state),
+        "multi_agent_state": None if state is None else _fragment(state),
         "created_at": _time(row.created_at),
         "updated_at": _time(row.updated_at),
     }
@@ -30,9 +30,9 @@ def session(row: SessionRow) -> dict[str, Any]:
 def agent(row: AgentRow) -> dict[str, Any]:
     return {
         "agent_id": row.agent_id,
-        "state": Fragment(row.state),
-        "conversation_manager_state": Fragment(row.conversation_manager_state),
-        "internal_state": Fragment(row.internal_state),
+        "state": _fragment(row.state),
+        "conversation_manager_state": _fragment(row.conversation_manager_state),
+        "internal_state": _fragment(row.internal_state),
         "created_at": _time(row.created_at),
         "updated_at": _time(row.updated_at),
     }
@@ -42,8 +42,8 @@ def message(row: MessageRow) -> dict[str, Any]:
     redaction = row.redact_message
     return {
         "message_id": row.message_id,
-        "message": Fragment(row.message),
-        "redact_message": None if redaction is None else Fragment(redaction),
+        "message": _fragment(row.message),
+        "redact_message": None if redaction is None else _fragment(redaction),
         "created_at": _time(row.created_at),
         "updated_at": _time(row.updated_at),
     }
@@ -52,7 +52,7 @@ def message(row: MessageRow) -> dict[str, Any]:
 def multi_agent(row: MultiAgentRow) -> dict[str, Any]:
     return {
         "multi_agent_id": row.multi_agent_id,
-        "state": Fragment(row.state),
+        "state": _fragment(row.state),
         "created_at": _time(row.created_at),
         "updated_at": _time(row.updated_at),
     }
@@ -79,6 +79,10 @@ def listing(
 
 def etag(version: int) -> str:
     return f"{version:x}"
+
+
+def _fragment(document: bytes) -> Fragment:
+    return Fragment(bytes(document))  # orjson takes no kind of bytes but bytes
 
 
 def _time(moment: datetime) -> datetime:

@@ -67,7 +67,8 @@ class Retries:
                 raise
 
         try:
-            return self.retrying(attempt)
+            # A copy, since tenacity keeps the last call of a thread, and with it what was to be stored.
+            return self.retrying.copy()(attempt)
         except Trouble as trouble:
             raise trouble.unavailable(lost=lost) from trouble.__cause__
         except Conflict as conflict:

@@ -122,7 +122,7 @@ class Time(fields.AwareDateTime):
 
 
 class Document(fields.Dict):
-    """A JSON object that is kept as it is; loaded as its compact JSON text."""
+    """A JSON object that is kept as it is; loaded as a strict_json.Document."""
 
     def __init__(self, **kwargs: Any) -> None:
         metadata = {"additionalProperties": True, **kwargs.pop("metadata", {})}
@@ -193,7 +193,9 @@ class AgentCreate(AgentRequest):
     agent_id = Id(required=True)
     state = Document(required=True)
     conversation_manager_state = Document(required=True)
-    internal_state = Document(load_default=lambda: "{}")  # callable, so that the API documentation leaves it alone
+    internal_state = Document(
+        load_default=lambda: strict_json.EMPTY
+    )  # callable, so that the API documentation leaves it alone
     created_at = Time(allow_none=True, load_default=None)
     updated_at = Time(allow_none=True, load_default=None)
 

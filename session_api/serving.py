@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from typing import Any as _Any
 
+from . import allocator as _allocator
 from . import config as _config  # gunicorn takes every public name here for a setting
 from . import logs as _logs
 from . import metrics as _metrics
@@ -77,6 +78,7 @@ def on_reload(server: _Any) -> None:
 
 
 def post_fork(server: _Any, worker: _Any) -> None:
+    _allocator.install()
     before = _reloads[0]
     # A worker that stops says that it is not ready; one that is replaced must not say so for those after it.
     worker.is_replaced = lambda: _reloads[0] != before

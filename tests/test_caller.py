@@ -18,6 +18,7 @@ from session_api.db import Database
 from session_api.errors import CallerGone
 from session_api.models import AgentKey
 from session_api.store import agents
+from session_api.strict_json import Document
 
 from .conftest import AGENT, new_id
 
@@ -36,7 +37,7 @@ def client_side() -> Iterator[socket.socket]:
 
 
 def test_a_write_whose_client_waits_is_done(db: Database, agent_key: AgentKey, client_side: socket.socket) -> None:
-    assert '{"n":1}' == db.run(agents.update, agent_key, {"state": '{"n":1}'}).state
+    assert b'{"n":1}' == db.run(agents.update, agent_key, {"state": Document(b'{"n":1}')}).state
 
 
 @pytest.mark.parametrize("sent", [b"", b"more that nobody has read"])
@@ -47,9 +48,9 @@ def test_a_write_whose_client_is_gone_is_not_begun(
     client_side.close()
 
     with pytest.raises(CallerGone):
-        db.run(agents.update, agent_key, {"state": '{"n":1}'})
+        db.run(agents.update, agent_key, {"state": Document(b'{"n":1}')})
 
-    assert "{}" == db.read(agents.read, agent_key).state
+    assert b"{}" == db.read(agents.read, agent_key).state
 
 
 def test_a_write_whose_connection_was_reset_is_not_begun(
@@ -59,7 +60,7 @@ def test_a_write_whose_connection_was_reset_is_not_begun(
     client_side.close()
 
     with pytest.raises(CallerGone):
-        db.run(agents.update, agent_key, {"state": '{"n":1}'})
+        db.run(agents.update, agent_key, {"state": Document(b'{"n":1}')})
 
 
 def serving(port: int, client_port: int) -> psutil.Process:

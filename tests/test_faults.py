@@ -18,11 +18,17 @@ from session_api.db import Database
 from session_api.errors import Conflict, DatabaseUnavailable, Gone, PreconditionFailed
 from session_api.models import AgentKey, MessageKey
 from session_api.store import agents, messages
+from session_api.strict_json import EMPTY, Document
 
 from .conftest import HELLO, make_settings
 from .sent import statements_of
 
-NEW = {"message": '{"role":"user","content":[]}', "redact_message": None, "created_at": None, "updated_at": None}
+NEW = {
+    "message": Document(b'{"role":"user","content":[]}'),
+    "redact_message": None,
+    "created_at": None,
+    "updated_at": None,
+}
 
 
 @pytest.fixture
@@ -125,7 +131,9 @@ def test_an_append_of_other_content_after_a_lost_answer_is_still_a_conflict(
     proxy.cut_answers()
 
     with pytest.raises(Conflict) as caught:
-        far.run(messages.append, MessageKey(*agent_key, 0), {**NEW, "message": '{"role":"user","content":[1]}'})
+        far.run(
+            messages.append, MessageKey(*agent_key, 0), {**NEW, "message": Document(b'{"role":"user","content":[1]}')}
+        )
 
     assert caught.value.stored is None
 
@@ -148,11 +156,11 @@ def test_a_conditional_write_whose_answer_was_lost_is_unknown_and_not_a_412(
     version = far.read(agents.read, agent_key).version
     proxy.cut_answers()
 
-    error = unavailable(lambda: far.run(agents.update, agent_key, {"state": "{}"}, {version}))
+    error = unavailable(lambda: far.run(agents.update, agent_key, {"state": EMPTY}, {version}))
 
     assert "unknown" == error.details["applied"]
     with pytest.raises(PreconditionFailed):
-        far.run(agents.update, agent_key, {"state": "{}"}, {version})
+        far.run(agents.update, agent_key, {"state": EMPTY}, {version})
 
 
 def test_a_write_whose_link_breaks_twice_is_unknown_and_a_read_never_is(
@@ -160,7 +168,7 @@ def test_a_write_whose_link_breaks_twice_is_unknown_and_a_read_never_is(
 ) -> None:
     outcomes = []
     for call in (
-        lambda: far.run(agents.update, agent_key, {"state": "{}"}),
+        lambda: far.run(agents.update, agent_key, {"state": EMPTY}),
         lambda: far.read(agents.read, agent_key),
     ):
         far.read(agents.read, agent_key)
@@ -190,7 +198,7 @@ def test_a_stalled_connect_ends_with_its_deadline(far: Database, proxy: Proxy, a
     proxy.stall()
 
     with deadline.within(0.5):
-        error = unavailable(lambda: far.run(agents.update, agent_key, {"state": "{}"}))
+        error = unavailable(lambda: far.run(agents.update, agent_key, {"state": EMPTY}))
 
     assert ("it cannot be reached", False) == tuple(error.details.values())
 
@@ -220,11 +228,11 @@ def test_a_locked_row_is_tried_twice_and_then_a_503(database_url: str, agent_key
     database = Database(make_settings(f"{database_url}{joined}options=-c%20lock_timeout%3D100ms"))
 
     with a_row_lock(database_url, agent_key), statements_of(database) as sent:
-        error = unavailable(lambda: database.run(agents.update, agent_key, {"state": "{}"}))
+        error = unavailable(lambda: database.run(agents.update, agent_key, {"state": EMPTY}))
 
     assert ("a lock is held by somebody else", False, 1) == (*error.details.values(), error.retry_after)
     assert 2 == len(sent)
-    assert "{}" == database.run(agents.update, agent_key, {"state": "{}"}).state
+    assert b"{}" == database.run(agents.update, agent_key, {"state": EMPTY}).state
     database.dispose()
 
 

@@ -10,13 +10,14 @@ from session_api.errors import Conflict, NotFound, NotModified, PreconditionFail
 from session_api.models import AgentKey, MessageKey, SessionKey
 from session_api.store import agents, messages, sessions
 from session_api.store.pages import Page
+from session_api.strict_json import EMPTY, Document
 
 from .conftest import new_id
 
 NO_TIMES = {"created_at": None, "updated_at": None}
 A_SESSION = {"session_type": "AGENT", "multi_agent_state": None, **NO_TIMES}
-AN_AGENT = {"state": "{}", "conversation_manager_state": "{}", "internal_state": "{}", **NO_TIMES}
-A_MESSAGE = {"message": '{"role":"user","content":[]}', "redact_message": None, **NO_TIMES}
+AN_AGENT = {"state": EMPTY, "conversation_manager_state": EMPTY, "internal_state": EMPTY, **NO_TIMES}
+A_MESSAGE = {"message": Document(b'{"role":"user","content":[]}'), "redact_message": None, **NO_TIMES}
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_missing_parent_is_refused_by_the_foreign_key(tx: Connection, agent: A
 
 
 def test_documents_come_back_as_the_text_that_went_in(tx: Connection, agent: AgentKey) -> None:
-    text = '{"b":1.0,"a":[1e22,-0.0,"\\u0000"],"b":2}'
+    text = Document(b'{"b":1.0,"a":[1e22,-0.0,"\\u0000"],"b":2}')
 
     messages.append(tx, MessageKey(*agent, 0), {**A_MESSAGE, "message": text})
 
@@ -77,21 +78,21 @@ def test_read_raises_not_modified_for_a_known_version(tx: Connection, agent: Age
 
     with pytest.raises(NotModified):
         agents.read(tx, agent, {1, version})
-    assert "{}" == agents.read(tx, agent, {1}).state
+    assert b"{}" == agents.read(tx, agent, {1}).state
 
 
 def test_update_returns_what_is_now_stored(tx: Connection, agent: AgentKey) -> None:
-    updated = agents.update(tx, agent, {"state": '{"a":1}'})
+    updated = agents.update(tx, agent, {"state": Document(b'{"a":1}')})
 
     assert agents.read(tx, agent) == updated
-    assert '{"a":1}' == updated.state
+    assert b'{"a":1}' == updated.state
 
 
 def test_update_and_delete_with_another_version_change_nothing(tx: Connection, agent: AgentKey) -> None:
     before = agents.read(tx, agent)
 
     with pytest.raises(PreconditionFailed):
-        agents.update(tx, agent, {"state": "{}"}, {before.version ^ 1})
+        agents.update(tx, agent, {"state": EMPTY}, {before.version ^ 1})
     with pytest.raises(PreconditionFailed):
         agents.delete(tx, agent, set())
     assert before == agents.read(tx, agent)

@@ -15,6 +15,12 @@ from sqlalchemy.dialects.postgresql.psycopg2 import dialect as psycopg2_dialect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from ..models import JSONText
+
+# libpq keeps the room that the largest statement and the largest row took for as long as the connection lasts.
+LARGE_BYTES = 1 << 19
+IS_LARGE = "session_api.is_large"
+
 _DIALECT: Any = cast(Any, psycopg2_dialect)()
 
 
@@ -25,6 +31,7 @@ class Statement:
         compiled: Any = core.compile(dialect=_DIALECT)
         self._sql: str = compiled.string
         self._fixed = {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
+        self._documents = [at for at, column in enumerate(compiled._result_columns) if isinstance(column[3], JSONText)]
         self.columns = columns
 
     def all(self, tx: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -49,8 +56,13 @@ class Statement:
                     connection_invalidated=lost,
                     dialect=dialect,
                 ) from error
+            if len(cursor.query) > LARGE_BYTES or self._is_large(rows):
+                tx.info[IS_LARGE] = True
         return rows
 
     def one_or_none(self, tx: Connection, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         rows = self.all(tx, parameters)
         return rows[0] if rows else None
+
+    def _is_large(self, rows: list[tuple[Any, ...]]) -> bool:
+        return any(len(row[at] or b"") > LARGE_BYTES for at in self._documents for row in rows)

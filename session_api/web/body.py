@@ -23,7 +23,7 @@ def load(schema: Schema, req: Request) -> Any:
         raise UnsupportedMediaType
     if environ.get("CONTENT_TYPE") != "application/json" and not req.is_json:
         raise UnsupportedMediaType
-    body = strict_json.loads(_read(req))
+    body = strict_json.loads(_read(req), req.max_content_length or strict_json.LARGEST)
     if isinstance(body, dict):
         _check_against_path(body, req.view_args or {})
     return _loaded(schema, body)

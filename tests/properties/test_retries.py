@@ -21,6 +21,7 @@ from session_api.errors import DatabaseUnavailable
 from session_api.models import AgentKey, MessageKey
 from session_api.store import messages
 from session_api.store.pages import Page
+from session_api.strict_json import Document
 
 from ..conftest import AGENT, make_settings, new_id
 
@@ -126,15 +127,17 @@ class Work(NamedTuple):
 
     operation: Callable[..., Any]
     arguments: tuple[Any, ...]
-    before: list[str]
-    after: list[str]
+    before: list[bytes]
+    after: list[bytes]
 
 
 NO_TIMES = {"created_at": None, "updated_at": None}
 WORKS = (
-    Work(messages.append, ({"message": '{"new":1}', "redact_message": None, **NO_TIMES},), [], ['{"new":1}']),
-    Work(messages.update, ({"message": '{"new":1}'},), ['{"old":1}'], ['{"new":1}']),
-    Work(messages.delete, (), ['{"old":1}'], []),
+    Work(
+        messages.append, ({"message": Document(b'{"new":1}'), "redact_message": None, **NO_TIMES},), [], [b'{"new":1}']
+    ),
+    Work(messages.update, ({"message": Document(b'{"new":1}')},), [b'{"old":1}'], [b'{"new":1}']),
+    Work(messages.delete, (), [b'{"old":1}'], []),
 )
 
 
@@ -223,12 +226,12 @@ def _as_met(faults: list[str], met: list[str]) -> list[str]:
     return faults
 
 
-def _new_agent(client: FlaskClient, db: Database, stored: list[str]) -> AgentKey:
+def _new_agent(client: FlaskClient, db: Database, stored: list[bytes]) -> AgentKey:
     key = AgentKey("default", new_id(), "assistant")
     assert client.post("/api/v1/sessions", json={"session_id": key.session_id}).status_code == 201
     assert client.post(f"/api/v1/sessions/{key.session_id}/agents", json=AGENT).status_code == 201
     for message in stored:
-        db.run(messages.append, MessageKey(*key, 0), {"message": message, "redact_message": None, **NO_TIMES})
+        db.run(messages.append, MessageKey(*key, 0), {"message": Document(message), "redact_message": None, **NO_TIMES})
     return key
 
 
