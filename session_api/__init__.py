@@ -57,7 +57,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     )
     app.extensions["session_api_settings"] = settings
     app.extensions["session_api_database"] = database
-    telemetry.init_app(app, logs.of_requests(settings.log_level, settings.log_format))
+    telemetry.init_app(app, logs.of_requests(settings.log_format))
     headers.init_app(app, settings.proxy_count)
     cors.init_app(app, settings.cors_origins)
     auth.init_app(

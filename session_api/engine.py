@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg2.extensions import BYTES, register_adapter
+from psycopg2.extensions import register_adapter
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool
@@ -35,8 +35,6 @@ _CONNECT_ARGS = {
     "keepalives_interval": 3,
     "keepalives_count": 3,
 }
-# The type's number in PostgreSQL. As text, a document with one emoji in it would take four bytes a character.
-_JSON = 114
 register_adapter(Document, quoting.quoted)
 
 
@@ -64,9 +62,7 @@ def create(settings: Settings) -> Engine:
         def open_one() -> Any:
             with deadline.within(CONNECT_SECONDS):
                 given = {**parameters, **addresses(parameters.get("host"))}
-                connection = dialect.loaded_dbapi.connect(*arguments, **given)
-                connection.string_types[_JSON] = BYTES
-                return connection
+                return dialect.loaded_dbapi.connect(*arguments, **given)
 
         return breaker.call(open_one)
 

@@ -72,16 +72,15 @@ def configure(level: str, log_format: str) -> None:
         logging.getLogger(name).propagate = True
 
 
-def of_requests(level: str, log_format: str) -> Callable[..., None]:
+def of_requests(log_format: str) -> Callable[..., None]:
     """What a logger does with a level, a message and fields; for JSON in fewer steps: every request has such a line."""
     if log_format != "json":
         log = structlog.get_logger("session_api")
         return lambda level, message, **fields: getattr(log, level)(message, **fields)
-    least = logging.getLevelName(level)
     output = _Output()
 
     def write(level: str, message: str, **fields: Any) -> None:
-        if _NUMBERS[level] >= least:
+        if _NUMBERS[level] >= logging.root.level:
             now = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
             context = structlog.contextvars.get_contextvars()
             output.line(_json({**context, **fields, "level": level, "timestamp": f"{now}Z", "message": message}))
@@ -90,10 +89,11 @@ def of_requests(level: str, log_format: str) -> Callable[..., None]:
 
 
 def _json(event: Any, **_: Any) -> str:
-    try:
-        return orjson.dumps(event, repr).decode()
-    except TypeError:  # a lone surrogate, or an integer of more than 64 bits
-        return json.dumps(event, default=repr)
+    with suppress(TypeError):  # for a lone surrogate, or an integer of more than 64 bits
+        line = orjson.dumps(event, repr)
+        if line.isascii():  # so that every terminal can show it, and no character ends a line
+            return line.decode()
+    return json.dumps(event, default=repr)
 
 
 def cause(error: BaseException) -> dict[str, Any]:

@@ -41,8 +41,8 @@ metadata = MetaData(
 class JSONText(TypeDecorator[bytes]):
     """A `json` column whose value is its text, in UTF-8: documents are stored and sent on without being interpreted.
 
-    `json` and not `jsonb`: jsonb reorders keys, changes numbers and refuses U+0000. psycopg2 would parse the text; the
-    connections that engine.py opens leave it alone.
+    `json` and not `jsonb`: jsonb reorders keys, changes numbers and refuses U+0000. psycopg2 would parse the text;
+    statements of the store (store/statement.py) leave it alone.
     """
 
     impl = JSON

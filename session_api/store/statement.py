@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import psycopg2
+from psycopg2.extensions import BYTES
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg2 import dialect as psycopg2_dialect
 from sqlalchemy.engine import Connection
@@ -20,6 +21,10 @@ from ..models import JSONText
 # libpq keeps the room that the largest statement and the largest row took for as long as the connection lasts.
 LARGE_BYTES = 1 << 19
 IS_LARGE = "session_api.is_large"
+
+# By the number of the type in PostgreSQL. Documents are for no parser; as text, one with an emoji in it would take four
+# bytes a character.
+_AS_BYTES = {114: BYTES}
 
 _DIALECT: Any = cast(Any, psycopg2_dialect)()
 
@@ -39,6 +44,7 @@ class Statement:
         dialect: Any = tx.dialect
         dbapi_connection: Any = tx.connection
         with dbapi_connection.cursor() as cursor:
+            cursor.string_types = _AS_BYTES
             try:
                 cursor.execute(self._sql, {**self._fixed, **parameters})
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
