@@ -57,7 +57,14 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     )
     app.extensions["session_api_settings"] = settings
     app.extensions["session_api_database"] = database
-    telemetry.init_app(app, logs.of_requests(settings.log_format))
+    layer = telemetry.Telemetry(app.wsgi_app, logs.of_requests(settings.log_format))
+    app.wsgi_app = layer  # type: ignore[method-assign]
+
+    def tend() -> None:
+        database.pool.tend()
+        layer.note()
+
+    app.extensions["session_api_tend"] = tend  # to be called every second
     headers.init_app(app, settings.proxy_count)
     cors.init_app(app, settings.cors_origins)
     auth.init_app(
@@ -106,7 +113,7 @@ class _Service(Flask):
             return super().create_url_adapter(None)
         environ = request.environ
         script = environ.get("SCRIPT_NAME", "")
-        return MapAdapter(self.url_map, request.host, script, "", request.scheme, request.path, request.method)
+        return MapAdapter(self.url_map, "", script, "", request.scheme, request.path, request.method)
 
 
 class _Api(Api):

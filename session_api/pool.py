@@ -18,6 +18,8 @@ from .store.statement import IS_LARGE
 
 # A request that has waited so long for a connection is refused.
 PLACE_SECONDS = 2.0
+# More than `size` stay open for so long without use: to open one costs more than a hundred requests on it.
+UNUSED_SECONDS = 5.0
 # Whatever lies between may forget a connection that is much older.
 OLD_SECONDS = 1800.0
 
@@ -33,17 +35,19 @@ class Watcher(Protocol):
 class Lease:
     """A connection and what the pool knows of it."""
 
-    __slots__ = ("connection", "generation", "opened", "raw")
+    __slots__ = ("connection", "generation", "opened", "raw", "used")
 
     def __init__(self, connection: Connection, generation: int) -> None:
         self.connection = connection
         self.raw: Any = connection.connection.dbapi_connection
         self.generation = generation
-        self.opened = monotonic()
+        self.opened = self.used = monotonic()
 
 
 class Pool:
-    """Up to `size` + `overflow` connections, of which `size` stay open. Safe to share between threads."""
+    """Up to `size` + `overflow` connections, of which `size` stay open when nobody needs more. Safe to share between
+    threads.
+    """
 
     def __init__(self, engine: Engine, size: int, overflow: int, *, pre_ping: bool) -> None:
         self._engine = engine
@@ -77,11 +81,13 @@ class Pool:
             connection = lease.connection
             if connection.in_transaction():
                 connection.rollback()  # SQLAlchemy's bookkeeping: in autocommit, nothing is sent
-            is_spent = lease.raw.closed or lease.generation != self._generation or IS_LARGE in connection.info
-            if is_spent or len(self._idle) >= self._size:
+            if lease.raw.closed or lease.generation != self._generation or IS_LARGE in connection.info:
                 connection.close()
             else:
+                lease.used = monotonic()
                 self._idle.append(lease)
+                if len(self._idle) > self._size:
+                    self._close_unused(lease.used - UNUSED_SECONDS)
         finally:
             self._gate.leave()
 
@@ -95,13 +101,26 @@ class Pool:
         """How many stay open, are in use and idle."""
         return {"size": self._size, "in_use": self._gate.taken, "idle": len(self._idle)}
 
-    def note_figures(self) -> None:
-        """Put the figures of this process into the metrics; to be called every now and then, since to count every use
-        there would cost more than the use itself.
+    def tend(self) -> None:
+        """Close what is not needed any more and put the figures of this process into the metrics, where to count every
+        use would cost more than the use itself; to be called every now and then.
         """
+        self._close_unused(monotonic() - UNUSED_SECONDS)
         figures = self.figures()
         for state in ("in_use", "idle"):
             metrics.POOL.labels(state).set(figures[state])
+
+    def _close_unused(self, since: float) -> None:
+        """Close what is too much and was not used since then; the one used last is taken first, so the others rest."""
+        while len(self._idle) > self._size:
+            try:
+                lease = self._idle.popleft()
+            except IndexError:  # another thread was faster
+                return
+            if lease.used >= since:
+                self._idle.appendleft(lease)
+                return
+            lease.connection.close()
 
     def _usable(self) -> Lease | None:
         while self._idle:

@@ -86,8 +86,8 @@ def post_fork(server: _Any, worker: _Any) -> None:
 
 def post_worker_init(worker: _Any) -> None:
     application = worker.app.wsgi()
-    if database := application.extensions.get("session_api_database"):  # bench's bare handlers have none
-        worker.every_second = database.pool.note_figures
+    if tend := application.extensions.get("session_api_tend"):  # bench's bare handlers have nothing to tend
+        worker.every_second = tend
     if _traces:
         _tracing.start(application)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from flask import Flask, request
+from flask import request
 from prometheus_client import Histogram
 
 from . import call, caller, headers, metrics
@@ -23,15 +23,19 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 _PROBES = ("/health/live", "/health/ready", "/metrics")
 
 
-def init_app(app: Flask, log: Callable[..., None]) -> None:
-    """`log` takes a level, a message and fields."""
-    app.wsgi_app = _Telemetry(app.wsgi_app, log)  # type: ignore[method-assign]
+class Telemetry:
+    """The layer around Flask; `log` takes a level, a message and fields."""
 
-
-class _Telemetry:
     def __init__(self, application: Any, log: Callable[..., None]) -> None:
         self._application = application
         self._log = log
+        self._in_flight: set[call.Call] = set()
+
+    def note(self) -> None:
+        """Put how many requests are being answered into the metrics; to be called every now and then, since to count each
+        there would cost as much as its line in the log.
+        """
+        metrics.in_flight().set(len(self._in_flight))
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         at_hand = call.begin(environ)
@@ -42,13 +46,12 @@ class _Telemetry:
             self._finish(at_hand, environ["REQUEST_METHOD"], int(status[:3]))
             return start_response(status, head, *error)
 
-        in_flight = metrics.in_flight()
-        in_flight.inc()
+        self._in_flight.add(at_hand)
         try:
             answer: Iterable[bytes] = self._application(environ, start)
             return answer
         finally:
-            in_flight.dec()
+            self._in_flight.discard(at_hand)
 
     def _finish(self, at_hand: call.Call, method: str, status: int) -> None:
         seconds = perf_counter() - at_hand.started

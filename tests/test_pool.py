@@ -91,3 +91,15 @@ def test_with_pre_ping_a_dead_one_is_noticed_before_it_is_used(database_url: str
     database.pool.give(replaced)
     for each in (database, other):
         each.dispose()
+
+
+def test_more_than_its_size_are_kept_while_they_are_needed_and_closed_when_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lease in [database.pool.take() for _ in range(3)]:
+        database.pool.give(lease)
+    busy = database.pool.figures()["idle"]
+    monkeypatch.setattr(pool_module, "UNUSED_SECONDS", 0)
+    database.pool.tend()
+
+    assert (3, 2) == (busy, database.pool.figures()["idle"])

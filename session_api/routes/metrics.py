@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from .. import metrics
-from ..web.blueprint import db
 
 blp = Blueprint("metrics", __name__)
 
 
 @blp.route("/metrics")
 def figures() -> Response:
-    db.pool.note_figures()
+    current_app.extensions["session_api_tend"]()
     return Response(generate_latest(metrics.registry()), content_type=CONTENT_TYPE_LATEST)
