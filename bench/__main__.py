@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from strands.session.file_session_manager import FileSessionManager
 
-from . import operations, stack
+from . import client, operations, stack
 from .direct import DirectRepository
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -31,6 +31,12 @@ def main() -> None:
         measured = operations.Measurements(running, files, direct, rounds, seconds)
         tables = {"machine": machine(), "rounds": rounds, "seconds": seconds, "quick": quick}
         tables |= measured.all(lambda line: print(line, file=sys.stderr, flush=True))
+        url = f"http://127.0.0.1:{running.ports['service']}"
+        of_client = client.measure(url, running.key, running.database_url, 5 if quick else 25)
+        tables["client"] = {
+            "requests": of_client.requests,
+            "compared": [(what, vars(ratio), aim) for what, ratio, aim in (*of_client.restores, *of_client.appends)],
+        }
     RESULTS.write_text(json.dumps(tables, indent=1))
     print(f"Kept in {RESULTS}; `make bench-report` writes docs/performance.md of it.")
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from itertools import count
+from typing import NamedTuple
 
 import requests
 from strands.session.file_session_manager import FileSessionManager
@@ -22,12 +23,28 @@ from faults.proxy import Proxy, to_port
 from strands_session_client import PostgreSQLSessionRepository, cache, documents, wire
 
 from .direct import DirectRepository
-from .rounds import Ratio, Result, Sample, Turn, interleave
+from .rounds import Ratio, Sample, Turn, interleave
 from .stage import ROOT, is_busy, machine, stage
 
 MESSAGES = 1000
 AGENT = "assistant"
 SESSION = f"bench-{uuid.uuid4().hex}"
+
+
+class Compared(NamedTuple):
+    """One thing by another: what it costs, as a share of what the other costs."""
+
+    what: str
+    ratio: Ratio
+    aim: str = ""
+
+
+class Measured(NamedTuple):
+    """`requests` holds, by kind of restore, how many there were and the bytes of their answers."""
+
+    requests: dict[str, tuple[int, int]]
+    restores: list[Compared]
+    appends: list[Compared]
 
 
 def main() -> None:
@@ -38,25 +55,48 @@ def main() -> None:
     print(f"On {machine()}; {given.rounds} rounds, the service {given.delay:g} ms away.")
     if is_busy():
         print("WARNING: this machine was busy before it began.")
+    with stage() as place:
+        measured = measure(place.url, place.api_key, place.database_url, given.rounds, given.delay)
+    print(f"\nRestoring {MESSAGES} messages; requests, and bytes of their answers:")
+    for name, (requests_, answered) in measured.requests.items():
+        print(f"  {name:32} {requests_:8} {answered:12,}")
+    print("\nTime of a restore and CPU time of an append, by those of the other:")
+    for compared in (*measured.restores, *measured.appends):
+        print(f"  {compared.what:32} {compared.ratio!s:32} {compared.aim}")
+
+
+def measure(url: str, key: str, database_url: str, rounds: int, delay: float = 0) -> Measured:
+    """Compare the client of a running service with what agents would use instead."""
     with ExitStack() as stack:
-        place = stack.enter_context(stage())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        url = place.url if not given.delay else _relayed(stack, place.url, given.delay)
+        far = url if not delay else _relayed(stack, url, delay)
         files = FileSessionManager(SESSION, storage_dir=folder)
-        direct = DirectRepository(place.database_url)
-        with PostgreSQLSessionRepository(place.url, api_key=place.api_key) as repository:
+        direct = DirectRepository(database_url)
+        with PostgreSQLSessionRepository(url, api_key=key) as repository:
             repository.create_session(Session(SESSION, SessionType.AGENT))
             repository.create_agent(SESSION, an_agent())
             files.create_agent(SESSION, an_agent())
             for number in range(MESSAGES):
                 repository.create_message(SESSION, AGENT, a_message(number))
                 files.create_message(SESSION, AGENT, a_message(number))
-        costs = counted(place.url, place.api_key, direct)
-        restores = interleave(restoring(url, place.api_key, files, direct), given.rounds)
-        appends = interleave(appending(url, place.api_key, direct), given.rounds)
-    _print_costs(costs)
-    _print_restores(restores)
-    _print_appends(appends)
+        costs = counted(url, key, direct)
+        restores = interleave(restoring(far, key, files, direct), rounds)
+        appends = interleave(appending(far, key, direct), rounds)
+    return Measured(
+        costs,
+        [
+            Compared("first time / FileSessionManager", restores.cost("cold", "files"), "at most 0.167"),
+            Compared("first time / direct psycopg2", restores.cost("cold", "direct"), "at most 4"),
+            Compared("unchanged / first time", restores.cost("unchanged", "cold"), "at most 0.1"),
+            Compared("after one append / first time", restores.cost("after one append", "cold")),
+            Compared("cache off / first time", restores.cost("cache off", "cold")),
+        ],
+        [
+            Compared("append, client / requests.Session", appends.cost("client", "requests")),
+            Compared("append, client / direct psycopg2", appends.cost("client", "direct")),
+            Compared("append, encoding alone / client", appends.cost("encoding", "client")),
+        ],
+    )
 
 
 def an_agent() -> SessionAgent:
@@ -186,33 +226,6 @@ def _relayed(stack: ExitStack, url: str, milliseconds: float) -> str:
     stack.callback(relay.terminate)
     assert relay.stdout is not None
     return f"http://127.0.0.1:{relay.stdout.readline().strip()}"
-
-
-def _print_costs(costs: dict[str, tuple[int, int]]) -> None:
-    print(f"\nRestoring {MESSAGES} messages; requests, and bytes of their answers:")
-    for name, (requests_, answered) in costs.items():
-        print(f"  {name:28} {requests_:8} {answered:12,}")
-
-
-def _print_restores(result: Result) -> None:
-    print(f"\nRestoring {MESSAGES} messages; how many times as long as the other:")
-    _line("cold / FileSessionManager", result.cost("cold", "files"), "at most 0.167")
-    _line("cold / direct", result.cost("cold", "direct"), "at most 4")
-    _line("cache off / cold", result.cost("cache off", "cold"))
-    _line("unchanged / cold", result.cost("unchanged", "cold"))
-    _line("after one append / cold", result.cost("after one append", "cold"))
-    _line("unchanged / direct", result.cost("unchanged", "direct"))
-
-
-def _print_appends(result: Result) -> None:
-    print("\nAppending a message, CPU time of its thread:")
-    _line("client / requests.Session", result.cost("client", "requests"))
-    _line("client / direct", result.cost("client", "direct"))
-    _line("encoding alone / client", result.cost("encoding", "client"))
-
-
-def _line(name: str, ratio: Ratio, aim: str = "") -> None:
-    print(f"  {name:28} {ratio!s:32} {aim}")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,19 @@ def tables(results: dict[str, Any]) -> str:
     ]
     for row in results["flat"]:
         lines.append(f"| {row['operation']} | " + " | ".join(_cell(row["cost"][length]) for length in lengths) + " |")
+    lines += [
+        "",
+        "The client, restoring 1,000 messages (session, agent and conversation) and appending; time, for appends CPU "
+        "time, by that of the other:",
+        "",
+        "| What, by what | Ratio | Aim |",
+        "|---|---|---|",
+        *(f"| {what} | {_cell(ratio)} | {aim} |" for what, ratio, aim in results["client"]["compared"]),
+        "",
+        "| Restore | Requests | Bytes of the answers |",
+        "|---|---|---|",
+        *(f"| {name} | {asked} | {answered:,} |" for name, (asked, answered) in results["client"]["requests"].items()),
+    ]
     memory = ", ".join(f"{target} {' and '.join(map(str, sizes))}" for target, sizes in results["memory_mib"].items())
     lines += ["", "![Rows a second, by those of bare Flask](performance.svg)"]
     lines += ["", f"Memory of each worker afterwards, in MiB: {memory}."]

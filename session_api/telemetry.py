@@ -32,8 +32,9 @@ class Telemetry:
         self._in_flight: set[call.Call] = set()
 
     def note(self) -> None:
-        """Put how many requests are being answered into the metrics; to be called every now and then, since to count each
-        there would cost as much as its line in the log.
+        """Put how many requests are being answered into the metrics; to be called every now and then.
+
+        To count each of them there would cost as much as its line in the log.
         """
         metrics.in_flight().set(len(self._in_flight))
 
