@@ -10,18 +10,15 @@ from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import Any
 
-import gevent
 from gevent import monkey
 from gevent import socket as gevent_socket
 from psycopg2 import OperationalError
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 
+from . import watch
+
 # One per thread and per greenlet, also when gevent patches threads after this module was imported.
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
-
-
-# A wait may end so much later than it should.
-LOOK_SECONDS = 0.1
 
 
 class DeadlineExceeded(OperationalError):
@@ -67,39 +64,11 @@ def _wait_in_thread(connection: Any) -> None:
 
 
 def _wait_in_greenlet(connection: Any) -> None:
-    greenlet = None
     while (state := connection.poll()) != POLL_OK:
         wait = gevent_socket.wait_read if state == POLL_READ else gevent_socket.wait_write
-        if greenlet is None:
-            greenlet = gevent.getcurrent()
         _left_or_raise()
-        _begin_to_look()
-        _waiting[greenlet] = _deadline.get()
-        try:
+        with watch.until(_deadline.get(), _exceeded):
             wait(connection.fileno())
-        finally:
-            del _waiting[greenlet]
-
-
-# By greenlet, until when it may wait. One timer for all of them: a timeout for each wait would cost more than the wait.
-_waiting: dict[gevent.Greenlet, float] = {}
-_timers: dict[Any, Any] = {}
-
-
-def _begin_to_look() -> None:
-    hub = gevent.get_hub()
-    if hub not in _timers:
-        _timers.clear()  # a parent's, before a fork
-        _timers[hub] = hub.loop.timer(LOOK_SECONDS, LOOK_SECONDS, ref=False)
-        _timers[hub].start(_look)
-
-
-def _look() -> None:
-    """In the hub, where every greenlet that has said so does wait: an exception reaches it nowhere else."""
-    now = monotonic()
-    for greenlet, ends in list(_waiting.items()):
-        if ends <= now and greenlet in _waiting:
-            greenlet.throw(_exceeded())
 
 
 def _left_or_raise() -> float:

@@ -98,7 +98,11 @@ class Keyring:
             except DatabaseUnavailable:
                 if self._clock() - known_at >= FRESH_SECONDS:
                     raise
-        return seen.key if seen is not None and seen.key.state(self._now()) == "valid" else None
+        return seen.key if seen is not None and self._is_valid(seen.key) else None
+
+    def _is_valid(self, key: ApiKey) -> bool:
+        lasts = key.expires_at is None and key.revoked_at is None
+        return lasts or key.state(self._now()) == "valid"
 
     def should_touch(self, key: ApiKey) -> bool:
         """Whether its use is to be noted: yes once a minute, then no."""

@@ -82,8 +82,7 @@ def of_requests(log_format: str) -> Callable[..., None]:
     def write(level: str, message: str, **fields: Any) -> None:
         if _NUMBERS[level] >= logging.root.level:
             now = datetime.now(timezone.utc).replace(tzinfo=None).isoformat()
-            context = structlog.contextvars.get_contextvars()
-            output.line(_json({**context, **fields, "level": level, "timestamp": f"{now}Z", "message": message}))
+            output.line(_json({**fields, "level": level, "timestamp": f"{now}Z", "message": message}))
 
     return write
 

@@ -77,6 +77,7 @@ class Telemetry:
             duration_ms=round(seconds * 1000, 3),
             tenant=at_hand.tenant_id,
             key_id=at_hand.api_key and at_hand.api_key.key_id,
+            **({"trace_id": at_hand.trace_id} if at_hand.trace_id else {}),
             **more,
         )
 

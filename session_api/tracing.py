@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from flask import Flask
 
+from . import call
 from .errors import ConfigError
 from .pool import Lease
 from .version import __version__
@@ -45,7 +46,8 @@ def start(app: Flask) -> None:
     def name_the_trace_in_the_log() -> None:
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
-            structlog.contextvars.bind_contextvars(trace_id=trace.format_trace_id(context.trace_id))
+            call.current().trace_id = trace_id = trace.format_trace_id(context.trace_id)
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
 
     app.extensions["session_api_database"].pool.watchers.append(_Spans(provider.get_tracer("session_api")))
 

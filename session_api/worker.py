@@ -14,6 +14,8 @@ from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 from werkzeug.exceptions import RequestTimeout
 
+from . import watch
+
 # A stopping worker goes on serving for so long, so that whoever balances the load learns of it before connections are
 # refused; each answer then closes its connection.
 LINGER_SECONDS = 1.0
@@ -134,11 +136,13 @@ class _Body:
     def read(self, *size: int) -> bytes:
         if self._ends is None:
             self._ends = monotonic() + PEER_SECONDS
-        with gevent.Timeout(max(0, self._ends - monotonic()), False):
-            data: bytes = self._stream.read(*size)
-            return data
-        self._stream.failed = True  # gunicorn must not look for another request behind this one
-        raise RequestTimeout
+        try:
+            with watch.until(self._ends, RequestTimeout):
+                data: bytes = self._stream.read(*size)
+                return data
+        except RequestTimeout:
+            self._stream.failed = True  # gunicorn must not look for another request behind this one
+            raise
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

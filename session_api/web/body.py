@@ -48,14 +48,20 @@ def _loaded(schema: Schema, given: Any) -> Any:
 
 def _read(req: Request) -> bytes:
     """The whole body. Raises Invalid when the sender stopped early, which gunicorn does not report."""
+    length, most = req.content_length, req.max_content_length or 0
     try:
-        body = req.get_data(cache=False)
+        if length is None:
+            body: bytes = req.get_data(cache=False)
+        elif length > most:
+            raise RequestEntityTooLarge
+        else:
+            body = req.environ["wsgi.input"].read(length)
     except (ParseException, OSError):
         raise Invalid({"body": ["Is not a well-formed chunked body."]}) from None
-    if req.content_length is None and len(body) >= (req.max_content_length or 0):
+    if length is None and len(body) >= most:
         raise RequestEntityTooLarge  # a chunked body is cut silently at the limit
-    if req.content_length is not None and len(body) != req.content_length:
-        raise Invalid({"body": [f"Is cut short: {len(body)} of {req.content_length} bytes arrived."]})
+    if length is not None and len(body) != length:
+        raise Invalid({"body": [f"Is cut short: {len(body)} of {length} bytes arrived."]})
     return body
 
 
