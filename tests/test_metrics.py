@@ -13,7 +13,6 @@ from time import sleep
 from urllib.parse import urlsplit
 
 import psutil
-import psycopg2
 import requests
 
 from session_api import create_app, metrics
@@ -21,6 +20,7 @@ from session_api.db import Database
 from session_api.store import schema
 
 from .conftest import AGENT, HELLO, ROOT, environment, free_port, make_settings, new_id, wait_until_ready
+from .test_pool import cut
 
 SERIES = 'session_api_request_duration_seconds_count{method="GET",route="/api/v1/sessions/{session_id}",status="4xx"}'
 ASKED = re.compile(rf"^{re.escape(SERIES)} (\S+)$", re.MULTILINE)
@@ -100,11 +100,8 @@ def test_work_that_is_run_again_is_counted_by_what_was_wrong(db: Database) -> No
     counted = metrics.RETRIES.labels("the connection broke")
     before = counted._value.get()
     lease = db.pool.take()
-    pid = lease.raw.info.backend_pid
+    cut(lease)
     db.pool.give(lease)
-    other = psycopg2.connect(lease.raw.dsn)
-    other.cursor().execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-    other.close()
 
     db.read(schema.check)
 
