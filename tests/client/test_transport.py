@@ -184,7 +184,8 @@ def test_a_retry_after_that_makes_no_sense_is_ignored(serve, steps, found, retry
         (format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True), 30, 30.1),
         (format_datetime(datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(hours=1)), 30, 30.1),
     ],
-    ids=str,
+    # The same in every process that collects the tests.
+    ids=["none", "0", "7", "3600", "an hour ago", "in an hour", "in an hour, -0000"],
 )
 def test_a_pause_is_what_the_server_asks_for_up_to_30_seconds_and_some_jitter(retry_after, least, most):
     assert least <= retry.pause(1, retry_after) <= most
