@@ -65,7 +65,7 @@ class Pool:
         if waited:
             metrics.pool_wait().observe(waited)
         try:
-            lease = self._usable() or Lease(self._engine.connect(), self._generation)
+            lease = self._usable() or self._new()
         except BaseException:
             self._gate.leave()
             raise
@@ -79,6 +79,8 @@ class Pool:
             for watcher in self.watchers:
                 watcher.given(lease)
             connection = lease.connection
+            if lease.raw.closed:
+                connection.invalidate()  # or there would be an attempt to roll back on it
             if connection.in_transaction():
                 connection.rollback()  # SQLAlchemy's bookkeeping: in autocommit, nothing is sent
             if lease.raw.closed or lease.generation != self._generation or IS_LARGE in connection.info:
@@ -94,8 +96,8 @@ class Pool:
     def dispose(self) -> None:
         """Close all connections; those in use, when they come back."""
         self._generation += 1
-        while self._idle:
-            self._idle.pop().connection.close()
+        while lease := self._idle_one():
+            lease.connection.close()
 
     def figures(self) -> dict[str, int]:
         """How many stay open, are in use and idle."""
@@ -122,9 +124,18 @@ class Pool:
                 return
             lease.connection.close()
 
+    def _new(self) -> Lease:
+        generation = self._generation  # of before: while it is opened, all from before may be disposed of
+        return Lease(self._engine.connect(), generation)
+
+    def _idle_one(self) -> Lease | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
     def _usable(self) -> Lease | None:
-        while self._idle:
-            lease = self._idle.pop()
+        while lease := self._idle_one():
             if monotonic() - lease.opened < OLD_SECONDS and not (self._pre_ping and self._is_dead(lease)):
                 return lease
             lease.connection.close()

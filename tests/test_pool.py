@@ -58,6 +58,32 @@ def test_one_that_is_left_in_the_middle_of_something_is_clean_for_the_next(datab
     assert not database.read(lambda tx: tx.in_transaction())
 
 
+def test_one_that_broke_in_the_middle_of_something_leaves_without_an_error(database: Database) -> None:
+    lease = database.pool.take()
+    lease.connection.execute(text("SELECT 1"))
+    lease.raw.close()
+
+    database.pool.give(lease)
+
+    assert {"size": 2, "in_use": 0, "idle": 0} == database.pool.figures()
+
+
+def test_one_that_was_being_opened_when_all_were_disposed_of_is_not_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = database.engine.connect
+
+    def connect_meanwhile() -> Any:
+        connection = connect()
+        database.dispose()
+        return connection
+
+    monkeypatch.setattr(database.engine, "connect", connect_meanwhile)
+    database.pool.give(database.pool.take())
+
+    assert 0 == database.pool.figures()["idle"]
+
+
 def test_an_old_one_is_replaced(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     first = process_of(database)
     monkeypatch.setattr(pool_module, "OLD_SECONDS", 0)
