@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import repeat
 from statistics import quantiles
 from urllib.parse import urlsplit
@@ -32,7 +33,7 @@ def main() -> None:
         requests = repeat(request("GET", "/sessions?limit=1", key=place.api_key))
         for _ in range(ROUNDS):
             alone = load.run(port, lambda number: requests, 8, SECONDS)
-            with _slow(port, place.api_key):
+            with sending(port, place.api_key), idling(port):
                 beside = load.run(port, lambda number: requests, 8, SECONDS)
             print(
                 f"p99 {_p99(alone):.0f} ms alone, {_p99(beside):.0f} ms beside them: {_p99(beside) / _p99(alone):.2f};"
@@ -40,26 +41,35 @@ def main() -> None:
             )
 
 
-def _slow(port: int, key: str) -> ExitStack:
-    stack = ExitStack()
-    senders = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(50)]
-    for number, sender in enumerate(senders):
-        sender.sendall(PARTS[number % len(PARTS)].replace(b"KEY", key.encode()))
-    for _ in range(50):
-        stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-    ended = threading.Event()
+@contextmanager
+def sending(port: int, key: str = "") -> Iterator[list[socket.socket]]:
+    """50 connections, on each a part of a request and a byte more every second."""
+    with ExitStack() as stack:
+        senders = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(50)]
+        for number, sender in enumerate(senders):
+            sender.sendall(PARTS[number % len(PARTS)].replace(b"KEY", key.encode()))
+        ended = threading.Event()
 
-    def trickle() -> None:
-        while not ended.wait(1):
-            for sender in senders:
-                with suppress(OSError):
-                    sender.sendall(b"x")
+        def trickle() -> None:
+            while not ended.wait(1):
+                for sender in senders:
+                    with suppress(OSError):
+                        sender.sendall(b"x")
 
-    thread = threading.Thread(target=trickle)
-    thread.start()
-    stack.callback(thread.join)
-    stack.callback(ended.set)
-    return stack
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(ended.set)
+        yield senders
+
+
+@contextmanager
+def idling(port: int, number: int = 50) -> Iterator[None]:
+    """Connections on which nothing is ever sent."""
+    with ExitStack() as stack:
+        for _ in range(number):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        yield
 
 
 def _p99(took: list[float]) -> float:

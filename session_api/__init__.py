@@ -32,7 +32,7 @@ from .keyring import Keyring
 from .routes import agents, docs, health, messages, multi_agents, sessions
 from .routes import metrics as metrics_routes
 from .version import __version__
-from .web import blueprint
+from .web import blueprint, openapi
 
 __all__ = ["create_app"]
 
@@ -73,7 +73,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     rate.init_app(app, settings)
     blueprint.init_app(app)
     api = _Api(app)
-    blueprint.document(api)
+    openapi.document(api)
     for resource in (sessions, agents, messages, multi_agents, health):
         api.register_blueprint(resource.blp)
     if has_docs:

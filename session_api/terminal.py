@@ -12,7 +12,7 @@ from flask.cli import AppGroup
 from marshmallow import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import schemas
+from . import fields
 from .errors import Failure
 from .logs import cause
 
@@ -38,7 +38,7 @@ class Name(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return schemas.check_id(value)
+            return fields.check_id(value)
         except ValidationError as error:
             self.fail(str(error.messages[0]), param, ctx)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -67,6 +68,16 @@ def database_url(server_url: str) -> Iterator[str]:
     app.extensions["session_api_database"].dispose()
     yield url
     _execute(plain.render_as_string(hide_password=False), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def fresh_url(server_url: str) -> Iterator[str]:
+    """An empty database of its own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    plain = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    _execute(plain, f"CREATE DATABASE {name}")
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    _execute(plain, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -276,3 +287,13 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, prob
         except subprocess.TimeoutExpired:
             continue
     pytest.fail(f"the service did not come up:\n{log.read_text()}")
+
+
+@pytest.fixture
+def haproxy() -> str:
+    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None and "CI" in os.environ:
+        pytest.fail("haproxy is not installed, and CI must not go without it")
+    if program is None:
+        pytest.skip("needs haproxy (Debian and Ubuntu: apt-get install haproxy)")
+    return program

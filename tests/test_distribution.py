@@ -25,7 +25,6 @@ from session_api.store import distribution
 
 from .conftest import AGENT, HELLO, _execute, make_settings
 from .sent import statements_of
-from .test_migrations import fresh_url  # noqa: F401  a fixture
 
 SPREAD = [table for table in models.metadata.sorted_tables if "session_id" in table.columns]
 PARTS = 4
@@ -240,7 +239,7 @@ def test_a_missing_parent_and_a_cascade_work_across_parts(client: FlaskClient, s
 
 
 @pytest.fixture
-def command(fresh_url: str) -> Iterator[Callable[..., Result]]:  # noqa: F811
+def command(fresh_url: str) -> Iterator[Callable[..., Result]]:
     """`flask …` in the process of the test, on a database that is migrated."""
     app = create_app(make_settings(fresh_url))
     runner = app.test_cli_runner()
@@ -282,7 +281,7 @@ CREATE FUNCTION create_reference_table(name regclass) RETURNS void LANGUAGE sql 
 
 def test_distribute_spreads_each_table_once(
     command: Callable[..., Result],
-    fresh_url: str,  # noqa: F811
+    fresh_url: str,
 ) -> None:
     _execute(make_url(fresh_url).set(drivername="postgresql").render_as_string(False), CITUS)
     first = command("distribute")
@@ -310,7 +309,7 @@ CREATE TRIGGER elsewhere BEFORE INSERT ON session_messages FOR EACH ROW EXECUTE 
 
 def test_a_missing_parent_that_another_server_noticed_is_a_404(
     command: Callable[..., Result],
-    fresh_url: str,  # noqa: F811
+    fresh_url: str,
 ) -> None:
     _execute(make_url(fresh_url).set(drivername="postgresql").render_as_string(False), ELSEWHERE)
     app = create_app(make_settings(fresh_url))

@@ -20,8 +20,7 @@ from faults.checker import check
 from faults.history import Reader
 from faults.recorded import Target
 
-from .conftest import ROOT
-from .test_rolling import Instance, balancing, haproxy  # noqa: F401
+from .balanced import EXAMPLE, Instance, balancing
 
 SEED = 44
 KILLS = 6
@@ -47,13 +46,13 @@ def instances(database_url: str, tmp_path: Path) -> Iterator[list[Killable]]:
 
 
 @pytest.fixture
-def url(haproxy: str, instances: list[Killable], tmp_path: Path) -> Iterator[str]:  # noqa: F811
+def url(haproxy: str, instances: list[Killable], tmp_path: Path) -> Iterator[str]:
     """haproxy as examples/haproxy.cfg has it, with two servers more."""
-    addresses = [f"127.0.0.1:{instance.port}" for instance in instances]
-    servers = "".join(f"    server more-{number} {address}\n" for number, address in enumerate(addresses[2:]))
+    more = enumerate(instances[2:])
+    servers = "".join(f"    server more-{number} {instance.address}\n" for number, instance in more)
     configuration = tmp_path / "haproxy.cfg"
-    configuration.write_text((ROOT / "examples" / "haproxy.cfg").read_text() + servers)
-    with balancing(haproxy, configuration, addresses, tmp_path / "haproxy") as url:
+    configuration.write_text(EXAMPLE.read_text() + servers)
+    with balancing(haproxy, configuration, instances, tmp_path / "haproxy") as url:
         yield url
 
 

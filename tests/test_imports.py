@@ -23,7 +23,8 @@ ALLOWED = {
     "strict_json": {"errors", "flaws", "narrow", "weight"},
     "allocator": set(),
     "quoting": {"strict_json"},
-    "schemas": {"errors", "strict_json"},
+    "fields": {"strict_json"},
+    "schemas": {"fields", "strict_json"},
     "values": set(),
     "config": {"errors", "values"},
     "models": set(),
@@ -49,7 +50,7 @@ ALLOWED = {
     "call": {"key_table"},
     "auth": {"errors", "call", "models", "key_table", "keyring"},
     "erasure": {"breaker", "config", "db", "keyring", "store"},
-    "terminal": {"errors", "logs", "schemas"},
+    "terminal": {"errors", "fields", "logs"},
     "commands": {"errors", "config", "db", "key_table", "issuing", "erasure", "store", "terminal"},
     "telemetry": {"errors", "call", "caller", "headers", "logs", "metrics"},
     "headers": set(),
@@ -64,7 +65,8 @@ ALLOWED = {
     "uncaught": {"errors", "logs"},
     "serving": {"allocator", "errors", "config", "logs", "metrics", "refusals", "tracing", "uncaught"},
     "web": {
-        "web", "auth", "metrics", "store", "schemas", "db", "errors", "render", "problems", "examples", "strict_json"
+        "web", "auth", "metrics", "store", "schemas", "fields", "db", "errors", "render", "problems", "examples",
+        "strict_json"
     },
     "routes": {"web", "metrics", "store", "schemas", "auth", "models", "errors", "examples", "version"},
 }  # fmt: skip

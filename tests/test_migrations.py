@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
-import pytest
 from sqlalchemy import UniqueConstraint, create_engine, func, inspect, select
-from sqlalchemy.engine import make_url
 
 from session_api import models
 from session_api.key_table import api_keys
 from session_api.store.schema import LOCK
 
-from .conftest import ROOT, _execute, environment
+from .conftest import ROOT, environment
 
 TABLES = {"sessions", "session_agents", "session_messages", "session_multi_agents", "api_keys"}
 WAITING = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-
-
-@pytest.fixture
-def fresh_url(server_url: str) -> Iterator[str]:
-    """An empty database of its own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    plain = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    _execute(plain, f"CREATE DATABASE {name}")
-    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    _execute(plain, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def flask(url: str, *arguments: str, code: Path = ROOT) -> subprocess.Popen[str]:

@@ -2,138 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import threading
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import requests
 
-from .conftest import AGENT, HELLO, ROOT, environment, free_port, new_id, wait_until_ready
-
-HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-
-
-@pytest.fixture
-def haproxy() -> str:
-    if HAPROXY is None and "CI" in os.environ:
-        pytest.fail("haproxy is not installed, and CI must not go without it")
-    if HAPROXY is None:
-        pytest.skip("needs haproxy (Debian and Ubuntu: apt-get install haproxy)")
-    return HAPROXY
-
-
-class Instance:
-    """The service on a port of its own."""
-
-    def __init__(self, database_url: str, log: Path, **settings: str) -> None:
-        self.port = free_port()
-        self.log = log
-        self.code = ROOT
-        settings |= {"DATABASE_URL": database_url, "API_PORT": str(self.port), "LOG_LEVEL": "WARNING"}
-        self.environment = environment(**settings)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("a") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "wsgi:app"],
-                cwd=self.code, env=self.environment, stdout=output, stderr=output, start_new_session=True,
-            )  # fmt: skip
-        wait_until_ready(f"http://127.0.0.1:{self.port}", self.process, self.log)
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
+from .balanced import EXAMPLE, Caller, Instance, assert_nothing_was_noticed, balancing, calling, two_instances
 
 
 @pytest.fixture
 def instances(database_url: str, tmp_path: Path) -> Iterator[list[Instance]]:
-    instances = [Instance(database_url, tmp_path / f"log-{number}") for number in range(2)]
-    try:
-        for instance in instances:
-            instance.start()
+    with two_instances(database_url, tmp_path) as instances:
         yield instances
-    finally:
-        running = [instance.process for instance in instances if instance.process]
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(30)
-
-
-@contextmanager
-def balancing(haproxy: str, configuration: Path, addresses: list[str], log: Path) -> Iterator[str]:
-    """The URL of a haproxy; the configuration finds the first two addresses in its environment."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environment = {"LISTEN": f"127.0.0.1:{port}", "SESSION_API_ONE": addresses[0], "SESSION_API_TWO": addresses[1]}
-    with log.open("w") as output:
-        process = subprocess.Popen([haproxy, "-db", "-f", configuration], env=environment, stdout=output, stderr=output)
-    try:
-        wait_until_ready(url, process, log)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture
-def url(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[str]:
-    """haproxy in front of both, as examples/haproxy.cfg configures it."""
-    addresses = [f"127.0.0.1:{instance.port}" for instance in instances]
-    with balancing(haproxy, ROOT / "examples" / "haproxy.cfg", addresses, tmp_path / "haproxy") as url:
-        yield url
-
-
-class Caller(threading.Thread):
-    """Appends and reads, each request once, until told to stop; on one connection or on a new one each time."""
-
-    def __init__(self, url: str, keeps_connection: bool) -> None:
-        super().__init__()
-        self.http = requests.Session() if keeps_connection else requests
-        session_id = new_id()
-        session = f"{url}/api/v1/sessions/{session_id}"
-        self.messages = f"{session}/agents/assistant/messages"
-        assert requests.post(f"{url}/api/v1/sessions", json={"session_id": session_id}).ok
-        assert requests.post(f"{session}/agents", json=AGENT).ok
-        self.answers: Counter[str] = Counter()
-        self.acknowledged: list[int] = []
-        self.stop = threading.Event()
-
-    def run(self) -> None:
-        message_id = 0
-        while not self.stop.is_set():
-            if self._ask("POST", self.messages, {**HELLO, "message_id": message_id}) == "201":
-                self.acknowledged.append(message_id)
-            self._ask("GET", f"{self.messages}/{message_id}")
-            message_id += 1
-            self.stop.wait(0.01)  # the instances need some of the processor to start
-
-    def _ask(self, method: str, url: str, body: object = None) -> str:
-        try:
-            answer = str(self.http.request(method, url, json=body, timeout=30).status_code)
-        except requests.RequestException as error:
-            answer = repr(error)
-        self.answers[f"{method} {answer}"] += 1
-        return answer
-
-
-@pytest.fixture
-def callers(url: str) -> Iterator[list[Caller]]:
-    callers = [Caller(url, keeps_connection=number % 2 == 0) for number in range(6)]
-    for caller in callers:
-        caller.start()
-    yield callers
-    for caller in callers:
-        caller.stop.set()
-        caller.join()
+def callers(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[list[Caller]]:
+    with balancing(haproxy, EXAMPLE, instances, tmp_path / "haproxy") as url, calling(url, 6) as callers:
+        yield callers
 
 
 def test_a_rolling_restart_is_not_noticed_even_by_callers_that_try_once(
@@ -143,12 +29,6 @@ def test_a_rolling_restart_is_not_noticed_even_by_callers_that_try_once(
     for instance in 2 * instances:
         codes.append(instance.stop())
         instance.start()
-    for caller in callers:
-        caller.stop.set()
-        caller.join()
-    answers = sum((caller.answers for caller in callers), Counter())
 
-    assert ([0, 0, 0, 0], {"POST 201", "GET 200"}) == (codes, set(answers)), answers
-    for caller in callers:
-        stored = requests.get(f"{caller.messages}?limit=1000&total=true").json()
-        assert len(caller.acknowledged) == stored["total"] > 50
+    assert [0, 0, 0, 0] == codes
+    assert_nothing_was_noticed(callers)

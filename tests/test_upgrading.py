@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import requests
 
 from session_api.version import __version__
 
+from .balanced import EXAMPLE, Caller, Instance, assert_nothing_was_noticed, balancing, calling, two_instances
 from .conftest import ROOT
-from .test_migrations import fresh_url, run  # noqa: F401  a fixture
-from .test_rolling import Caller, Instance, balancing, haproxy  # noqa: F401
+from .test_migrations import run
 
 # All that the rule lets a release do at once (docs/operations.md: expand, then contract).
 EXPANSION = '''"""What a next release may add."""
@@ -49,36 +48,20 @@ def next_release(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def instances(fresh_url: str, tmp_path: Path) -> Iterator[list[Instance]]:  # noqa: F811
+def instances(fresh_url: str, tmp_path: Path) -> Iterator[list[Instance]]:
     run(fresh_url, "db", "upgrade")
-    instances = [Instance(fresh_url, tmp_path / f"log-{number}", API_WORKERS="1") for number in range(2)]
-    try:
-        for instance in instances:
-            instance.start()
+    with two_instances(fresh_url, tmp_path, API_WORKERS="1") as instances:
         yield instances
-    finally:
-        running = [instance.process for instance in instances if instance.process]
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(30)
 
 
 @pytest.fixture
-def callers(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[list[Caller]]:  # noqa: F811
-    addresses = [f"127.0.0.1:{instance.port}" for instance in instances]
-    with balancing(haproxy, ROOT / "examples" / "haproxy.cfg", addresses, tmp_path / "haproxy") as url:
-        callers = [Caller(url, keeps_connection=number % 2 == 0) for number in range(4)]
-        for caller in callers:
-            caller.start()
+def callers(haproxy: str, instances: list[Instance], tmp_path: Path) -> Iterator[list[Caller]]:
+    with balancing(haproxy, EXAMPLE, instances, tmp_path / "haproxy") as url, calling(url, 4) as callers:
         yield callers
-        for caller in callers:
-            caller.stop.set()
-            caller.join()
 
 
 def versions(instances: list[Instance]) -> list[str]:
-    return [requests.get(f"http://127.0.0.1:{instance.port}/health/ready").json()["version"] for instance in instances]
+    return [requests.get(f"http://{instance.address}/health/ready").json()["version"] for instance in instances]
 
 
 def replace(instance: Instance, code: Path) -> None:
@@ -88,10 +71,7 @@ def replace(instance: Instance, code: Path) -> None:
 
 
 def test_nobody_notices_an_upgrade_nor_the_way_back(
-    instances: list[Instance],
-    callers: list[Caller],
-    next_release: Path,
-    fresh_url: str,  # noqa: F811
+    instances: list[Instance], callers: list[Caller], next_release: Path, fresh_url: str
 ) -> None:
     seen = []
     for code in (next_release, ROOT):
@@ -99,14 +79,7 @@ def test_nobody_notices_an_upgrade_nor_the_way_back(
         for instance in instances:
             replace(instance, code)
             seen.append(versions(instances))
-    for caller in callers:
-        caller.stop.set()
-        caller.join()
-    answers = sum((caller.answers for caller in callers), Counter())
 
     new, old = "next", __version__
     assert [[new, old], [new, new], [old, new], [old, old]] == seen
-    assert {"POST 201", "GET 200"} == set(answers), answers
-    for caller in callers:
-        stored = requests.get(f"{caller.messages}?limit=1000&total=true").json()
-        assert len(caller.acknowledged) == stored["total"] > 50
+    assert_nothing_was_noticed(callers)

@@ -12,7 +12,8 @@ from .. import examples, schemas
 from ..errors import DatabaseUnavailable
 from ..store import schema
 from ..version import __version__
-from ..web.blueprint import REQUEST_ID, Blueprint, db
+from ..web.blueprint import Blueprint, db
+from ..web.openapi import REQUEST_ID
 
 blp = Blueprint("health", __name__, url_prefix="/health", description="For probes and people.")
 

@@ -12,7 +12,8 @@ from flask import Response
 
 from .. import render
 from ..errors import Invalid
-from ..schemas import INT64_MAX, PAGE_DEFAULT
+from ..fields import INT64_MAX
+from ..schemas import PAGE_DEFAULT
 from ..store.pages import Known, Listing, Page, SortKey
 from . import answers, list_tags
 from .blueprint import db

@@ -22,7 +22,6 @@ from sqlalchemy import create_engine, inspect
 from faults.proxy import Proxy, to_database
 
 from ..conftest import ROOT, free_port, wait_until_ready
-from ..test_migrations import fresh_url  # noqa: F401  a fixture
 from .dockerfile import Replay, Stage, instructions, let_through
 
 STEPS = list(instructions((ROOT / "Dockerfile").read_text()))
@@ -108,7 +107,7 @@ def container(image: Stage) -> Iterator[Container]:
 
 
 @pytest.fixture
-def settings(fresh_url: str) -> Iterator[dict[str, str]]:  # noqa: F811
+def settings(fresh_url: str) -> Iterator[dict[str, str]]:
     """What `docker run -e` would give: an empty database by TCP, since its socket may be closed to the image's user."""
     proxy = Proxy(to_database(fresh_url))
     yield {
@@ -123,7 +122,7 @@ def settings(fresh_url: str) -> Iterator[dict[str, str]]:  # noqa: F811
 def test_the_image_upgrades_its_database_makes_a_key_serves_and_stops_when_told(
     container: Container,
     settings: dict[str, str],
-    fresh_url: str,  # noqa: F811
+    fresh_url: str,
 ) -> None:
     image, url = container.image, f"http://127.0.0.1:{settings['API_PORT']}"
     assert 0 == container.run(["flask", "db", "upgrade"], **settings), container.log()
