@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from flask import Flask, Request
-from flask.sessions import NullSession, SessionInterface
+from flask import Flask
 from flask_migrate import Migrate
 from flask_smorest import Api
-from werkzeug.routing import MapAdapter
 
 from . import (
     auth,
@@ -33,6 +30,7 @@ from .routes import agents, docs, health, messages, multi_agents, sessions
 from .routes import metrics as metrics_routes
 from .version import __version__
 from .web import blueprint, openapi
+from .web.service import Service
 
 __all__ = ["create_app"]
 
@@ -46,7 +44,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     keyring = Keyring(database, settings.api_key_secrets) if settings.auth_mode == "keys" else None
     has_docs = settings.docs_access != "off"
 
-    app = _Service(__name__, static_folder="static" if has_docs else None)
+    app = Service(__name__, static_folder="static" if has_docs else None)
     app.config.update(
         API_TITLE="Session Backend API",
         API_VERSION=__version__,
@@ -91,29 +89,6 @@ def migrations_directory() -> Path:
     """`migrations/` of the source tree, or the copy that an installed distribution carries."""
     installed = Path(__file__).parent / "migrations"
     return installed if installed.is_dir() else Path(__file__).parent.parent / "migrations"
-
-
-class _NoCookies(SessionInterface):
-    _none = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        return self._none
-
-
-class _Service(Flask):
-    """Without what Flask does for every request and nothing here needs: coroutines, hosts and subdomains, cookies."""
-
-    session_interface = _NoCookies()
-
-    def ensure_sync(self, func: Any) -> Any:
-        return func
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        if request is None:
-            return super().create_url_adapter(None)
-        environ = request.environ
-        script = environ.get("SCRIPT_NAME", "")
-        return MapAdapter(self.url_map, "", script, "", request.scheme, request.path, request.method)
 
 
 class _Api(Api):

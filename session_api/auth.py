@@ -27,10 +27,11 @@ def init_app(app: Flask, keyring: Keyring | None, *, open_docs: bool, open_metri
     """To be called right after telemetry. Without a keyring, everybody is the default tenant and may do everything."""
 
     def authenticate() -> None:
-        at_hand, environ, path = call.current(), request.environ, request.path
+        at_hand = call.current()
         if keyring is None:
             at_hand.tenant_id = DEFAULT_TENANT
             return
+        environ, path = request.environ, request.path
         if _is_open(path, open_docs, open_metrics):
             return
         key = keyring.find(_given(environ))

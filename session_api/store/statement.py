@@ -41,7 +41,6 @@ class Statement:
 
     def all(self, tx: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Every row, in order. Raises sqlalchemy.exc.DBAPIError, as SQLAlchemy's own execution does."""
-        dialect: Any = tx.dialect
         dbapi_connection: Any = tx.connection
         with dbapi_connection.cursor() as cursor:
             cursor.string_types = _AS_BYTES
@@ -49,6 +48,7 @@ class Statement:
                 cursor.execute(self._sql, {**self._fixed, **parameters})
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
             except psycopg2.Error as error:
+                dialect: Any = tx.dialect
                 lost = dialect.is_disconnect(error, dbapi_connection, cursor)
                 if lost:
                     tx.invalidate(error)

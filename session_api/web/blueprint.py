@@ -36,7 +36,8 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: F) -> F:
             @wraps(view)
             def wrapper(resource: Any, **path: Any) -> Any:
-                return view(resource, load(instance, request), **path)
+                # Not by Flask's proxy, which is asked for it anew with every attribute.
+                return view(resource, load(instance, request._get_current_object()), **path)  # type: ignore[attr-defined]
 
             wrapper._apidoc = document(view)._apidoc  # type: ignore[attr-defined]
             return cast(F, wrapper)

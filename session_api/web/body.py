@@ -23,7 +23,8 @@ def load(schema: Schema, req: Request) -> Any:
         raise UnsupportedMediaType
     if environ.get("CONTENT_TYPE") != "application/json" and not req.is_json:
         raise UnsupportedMediaType
-    body = strict_json.loads(_read(req), req.max_content_length or strict_json.LARGEST)
+    most = req.max_content_length or strict_json.LARGEST
+    body = strict_json.loads(_read(req, most), most)
     if isinstance(body, dict):
         _check_against_path(body, req.view_args or {})
     return _loaded(schema, body)
@@ -46,9 +47,9 @@ def _loaded(schema: Schema, given: Any) -> Any:
         raise Invalid(dict(_flatten("", error.messages))) from None
 
 
-def _read(req: Request) -> bytes:
+def _read(req: Request, most: int) -> bytes:
     """The whole body. Raises Invalid when the sender stopped early, which gunicorn does not report."""
-    length, most = req.content_length, req.max_content_length or 0
+    length = req.content_length
     try:
         if length is None:
             body: bytes = req.get_data(cache=False)
