@@ -21,7 +21,7 @@ app = Flask(__name__)
 INSERT = """
     INSERT INTO session_messages
         (session_id, tenant_id, agent_id, message_id, message, redact_message, version, created_at, updated_at)
-    VALUES (%s, 'default', %s, %s, %s, NULL, 1, now(), now())
+    VALUES (%s, 'default', %s, %s, %s, NULL, 1, now(), now()) ON CONFLICT DO NOTHING
     RETURNING created_at, updated_at
 """
 LIST = """

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
 
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    multiprocess,
-    values,
-)
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric, multiprocess, values
+from prometheus_client.core import CounterMetricFamily
 
+_DURATION = "session_api_request_duration_seconds"
 DURATION = Histogram(
-    "session_api_request_duration_seconds",
+    _DURATION,
     "Time to answer a request, by route rule, method and class of status",
     ["route", "method", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
 )
 UNAVAILABLE = Counter("session_api_database_unavailable_total", "Answers of 503, by reason", ["reason"])
 RETRIES = Counter("session_api_database_retries_total", "Work that was run again, by reason", ["reason"])
-CREATED = Counter("session_api_created_total", "Rows that were created, by resource", ["resource"])
 POOL = Gauge("session_api_pool_connections", "Connections, by state", ["state"], multiprocess_mode="livesum")
+_RESOURCES = {"sessions": "session", "agents": "agent", "messages": "message", "multi-agents": "multi_agent"}
 
 
 # Made when they are needed: unlike labelled ones, they decide when they are made where their figures are kept.
@@ -51,10 +46,29 @@ def share(directory: str) -> None:
     values.ValueClass = values.get_value_class()
 
 
-def registry() -> CollectorRegistry:
+class Figures:
     """The figures of all workers."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return REGISTRY
-    every = CollectorRegistry()
-    multiprocess.MultiProcessCollector(every)
-    return every
+
+    def collect(self) -> Iterator[Metric]:
+        every = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            every = CollectorRegistry()
+            multiprocess.MultiProcessCollector(every)
+        for family in every.collect():
+            yield family
+            if family.name == _DURATION:
+                yield _created(family)
+
+
+def _created(durations: Metric) -> Metric:
+    """How many rows were created: as many as POSTs succeeded, so that no request counts them as well."""
+    created = CounterMetricFamily("session_api_created", "Rows that were created, by resource", labels=["resource"])
+    rows = dict.fromkeys(_RESOURCES, 0.0)
+    for sample in durations.samples:
+        collection = sample.labels["route"].rpartition("/")[2]
+        answered = (sample.labels["method"], sample.labels["status"])
+        if sample.name.endswith("_count") and answered == ("POST", "2xx") and collection in rows:
+            rows[collection] += sample.value
+    for collection, number in rows.items():
+        created.add_metric([_RESOURCES[collection]], number)
+    return created

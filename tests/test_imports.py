@@ -65,7 +65,7 @@ ALLOWED = {
     "uncaught": {"errors", "logs"},
     "serving": {"allocator", "errors", "config", "logs", "metrics", "refusals", "tracing", "uncaught"},
     "web": {
-        "web", "auth", "metrics", "store", "schemas", "fields", "db", "errors", "render", "problems", "examples",
+        "web", "auth", "store", "schemas", "fields", "db", "errors", "render", "problems", "examples",
         "strict_json"
     },
     "routes": {"web", "metrics", "store", "schemas", "auth", "models", "errors", "examples", "version"},

@@ -13,4 +13,4 @@ blp = Blueprint("metrics", __name__)
 @blp.route("/metrics")
 def figures() -> Response:
     current_app.extensions["session_api_tend"]()
-    return Response(generate_latest(metrics.registry()), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(metrics.Figures()), content_type=CONTENT_TYPE_LATEST)

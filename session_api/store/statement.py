@@ -41,7 +41,7 @@ class Statement:
 
     def all(self, tx: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Every row, in order. Raises sqlalchemy.exc.DBAPIError, as SQLAlchemy's own execution does."""
-        dbapi_connection: Any = tx.connection
+        dbapi_connection: Any = tx.connection.dbapi_connection
         with dbapi_connection.cursor() as cursor:
             cursor.string_types = _AS_BYTES
             try:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from flask import Response, request
-from prometheus_client import Counter
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_accept_header
 from werkzeug.wsgi import ClosingIterator
 
-from .. import metrics, render
+from .. import render
 from ..errors import Invalid, NotModified
 
 _PLAIN = re.compile(r"[/A-Za-z0-9_.~-]*")
@@ -55,18 +54,12 @@ class Answer(Response):
 
 def created(row: Any) -> Response:
     """201 with the row, its ETag and where it is now."""
-    _created(row._fields[0]).inc()
     path = f"{_quoted(request.path, _IN_A_PATH)}/{_quoted(str(row[0]), '')}"
     return Answer(render.row(row), render.etag(row.version), "201 CREATED", path)
 
 
 def _quoted(text: str, safe: str) -> str:
     return text if _PLAIN.fullmatch(text) else quote(text, safe)
-
-
-@cache
-def _created(own_id: str) -> Counter:
-    return metrics.CREATED.labels(own_id.removesuffix("_id"))
 
 
 def stored(row: Any) -> Response:

@@ -11,6 +11,7 @@ from flask import Request
 from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.wsgi import get_content_length
 
 from .. import strict_json
 from ..errors import Invalid
@@ -49,7 +50,7 @@ def _loaded(schema: Schema, given: Any) -> Any:
 
 def _read(req: Request, most: int) -> bytes:
     """The whole body. Raises Invalid when the sender stopped early, which gunicorn does not report."""
-    length = req.content_length
+    length = get_content_length(req.environ)
     try:
         if length is None:
             body: bytes = req.get_data(cache=False)

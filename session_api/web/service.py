@@ -12,8 +12,8 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 
-# Paths that are remembered: an agent asks for few different ones, again and again.
-_PATHS = 512
+# Paths that are remembered: an agent asks for few different ones, again and again. A megabyte or two.
+_PATHS = 2048
 
 
 class Service(Flask):
