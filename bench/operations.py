@@ -26,6 +26,7 @@ INSERT = r"""
 INSERT INTO session_messages
     (session_id, tenant_id, agent_id, message_id, message, redact_message, version, created_at, updated_at)
 VALUES ('bench', 'default', 'pgbench-' || :client_id, :id, '{message}', NULL, 1, now(), now())
+ON CONFLICT DO NOTHING
 RETURNING created_at, updated_at;
 """
 

@@ -67,8 +67,14 @@ def tables(results: dict[str, Any]) -> str:
     memory = ", ".join(f"{target} {' and '.join(map(str, sizes))}" for target, sizes in results["memory_mib"].items())
     lines += ["", "![Rows a second, by those of bare Flask](performance.svg)"]
     lines += ["", f"Memory of each worker afterwards, in MiB: {memory}."]
-    if noisy := [row["operation"] for row in results["operations"] if any(map(_noisy, row["ratios"].values()))]:
-        lines += ["", f"Too noisy to rely on, measure again on a quiet machine: {', '.join(sorted(set(noisy)))}."]
+    noisy = [
+        f"{row['operation']} on {row['connections']} by {target}"
+        for row in results["operations"]
+        for target, ratio in row["ratios"].items()
+        if Ratio(**ratio).noisy
+    ]
+    if noisy:
+        lines += ["", f"Too noisy to rely on, measure again on a quiet machine: {', '.join(noisy)}."]
     return "\n".join(lines)
 
 
@@ -96,10 +102,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 def _cell(ratio: dict[str, float] | None) -> str:
     return "" if ratio is None else str(Ratio(**ratio))
-
-
-def _noisy(ratio: dict[str, float]) -> bool:
-    return Ratio(**ratio).noisy
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import hmac
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from hashlib import blake2b
@@ -75,6 +76,7 @@ class Keyring:
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
         self._remembers = remembers
         self._unknown: TTLCache[bytes, bool] = TTLCache(remembers, UNKNOWN_SECONDS, clock)
+        self._asked: dict[bytes, Future[_Seen | None]] = {}
         self._touched: dict[str, float] = {}
         self._strangers = strangers
         self._second, self._wrong, self._asking = 0, 0, 0
@@ -89,12 +91,11 @@ class Keyring:
         if asks and seen is None:
             if not key_text.is_well_formed(text):
                 return None
-            with self._as_stranger():
-                seen = self._look_up(text, name)
+            seen = self._ask(text, name, self._as_stranger())
         elif asks and seen:
             known_at = seen.at
             try:
-                seen = self._look_up(text, name)
+                seen = self._ask(text, name, nullcontext())
             except DatabaseUnavailable:
                 if self._clock() - known_at >= FRESH_SECONDS:
                     raise
@@ -134,6 +135,28 @@ class Keyring:
             renews = age >= RENEW_SECONDS and not seen.is_being_renewed
             seen.is_being_renewed |= renews
             return seen, renews or age >= FRESH_SECONDS
+
+    def _ask(self, text: str, name: bytes, permission: AbstractContextManager[None]) -> _Seen | None:
+        """Look a key up; of all who come with it at once, as after a restart, one asks and the others wait for that."""
+        with self._lock:
+            begun = self._asked.get(name)
+            if begun is None:
+                mine = self._asked[name] = Future[_Seen | None]()
+        if begun is not None:
+            failure = begun.exception()
+            if isinstance(failure, DatabaseUnavailable):
+                raise DatabaseUnavailable(failure.reason, retry_after=failure.retry_after)
+            return begun.result()
+        try:
+            with permission:
+                mine.set_result(self._look_up(text, name))
+        except BaseException as failure:
+            mine.set_exception(failure)
+            raise
+        finally:
+            with self._lock:
+                del self._asked[name]
+        return mine.result()
 
     def _look_up(self, text: str, name: bytes) -> _Seen | None:
         at = self._clock()

@@ -255,6 +255,39 @@ def test_a_flood_that_comes_all_at_once_leaves_connections_for_those_who_are_kno
     assert [None] * 3 == [each.result(10) for each in asking]
 
 
+def test_of_many_who_come_with_the_same_new_key_at_once_one_asks_and_all_are_let_in(
+    database_url: str, db: Database, issued: issuing.Issued, sent: list[str]
+) -> None:
+    ring = Keyring(db, [SECRET], strangers=3)
+    sent.clear()
+    other = locked(database_url)
+    with ThreadPoolExecutor(40) as callers:
+        asking = [callers.submit(ring.find, issued.text) for _ in range(40)]
+        while not sent:
+            sleep(0.01)
+        other.close()
+
+    assert [issued.key] * 40 == [each.result(10) for each in asking]
+    assert 1 == len(sent)
+
+
+def test_of_many_who_come_with_the_same_key_all_hear_that_it_cannot_be_looked_up(
+    database_url: str, db: Database, issued: issuing.Issued, sent: list[str]
+) -> None:
+    ring = Keyring(db, [SECRET])
+    sent.clear()
+    other = locked(database_url)
+    with ThreadPoolExecutor(20) as callers:
+        asking = [callers.submit(ring.find, issued.text) for _ in range(20)]
+        failures = [each.exception(30) for each in asking]
+    tried = len(sent)
+    other.close()
+
+    assert {DatabaseUnavailable} == set(map(type, failures))
+    assert tried <= 3
+    assert issued.key == ring.find(issued.text)
+
+
 def test_new_holders_are_let_in_however_many_there_are(db: Database) -> None:
     ring = Keyring(db, [SECRET], strangers=3)
     issued = [issue(db) for _ in range(10)]
