@@ -140,9 +140,9 @@ class _Body:
             with watch.until(self._ends, RequestTimeout):
                 data: bytes = self._stream.read(*size)
                 return data
-        except RequestTimeout:
+        except (RequestTimeout, TimeoutError):  # from a silent sender, the socket's own comes first
             self._stream.failed = True  # gunicorn must not look for another request behind this one
-            raise
+            raise RequestTimeout from None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -15,6 +15,8 @@ import gevent
 import psutil
 import pytest
 import requests
+from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.unreader import SocketUnreader
 from werkzeug.exceptions import RequestTimeout
 
 from session_api import worker
@@ -120,6 +122,17 @@ def test_a_body_that_does_not_arrive_in_time_is_given_up(monkeypatch: pytest.Mon
         list(iter(lambda: body.read(1), b""))
 
     assert stream.failed  # so that gunicorn closes the connection
+
+
+def test_a_body_of_which_nothing_arrives_is_given_up_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PEER_SECONDS", 0.05)
+    ours, theirs = gevent.socket.socketpair()
+    ours.settimeout(worker.PEER_SECONDS)
+    stream = Body(LengthReader(SocketUnreader(ours), 2))
+    with ours, theirs, pytest.raises(RequestTimeout):
+        worker._Body(stream).read(2)
+
+    assert stream.failed
 
 
 @pytest.fixture
