@@ -22,8 +22,7 @@ _IN_A_PATH = "/!$&'()*+,;=:@"  # RFC 3986, besides what is safe anywhere
 _TAG = r'(W/)?"[!#-~]*"'
 CONDITION_PATTERN = rf"^ *(\*|{_TAG}( *, *{_TAG})*) *$"
 _CONDITION = re.compile(CONDITION_PATTERN)
-_STRONG = re.compile(r'(?<!W/)"([^"]*)"')
-_ANY = re.compile(r'"([^"*]*)"')  # none of ours has a star in it, which stands for the wildcard below
+_TAGS = re.compile(r'(W/)?"([^"]*)"')
 
 
 class Answer(Response):
@@ -64,7 +63,7 @@ def _quoted(text: str, safe: str) -> str:
 
 def stored(row: Any) -> Response:
     """200 with the row and its ETag."""
-    if request.environ.get("HTTP_IF_NONE_MATCH") == "*" and request.method == "GET":
+    if request.environ.get("HTTP_IF_NONE_MATCH") == "*" and request.method in ("GET", "HEAD"):
         raise NotModified(row.version)
     return Answer(render.row(row), render.etag(row.version))
 
@@ -100,7 +99,8 @@ def wants_rest() -> bool:
 def known_tags() -> set[str]:
     """What If-None-Match names; a tag counts as known whether it is given as weak or as strong."""
     condition = request.environ.get("HTTP_IF_NONE_MATCH", "").strip()
-    return {"*"} if condition == "*" else set(_ANY.findall(condition))
+    # None of ours is a star, which stands for the wildcard.
+    return {"*"} if condition == "*" else {tag for _, tag in _TAGS.findall(condition)} - {"*"}
 
 
 def known_versions() -> set[int]:
@@ -114,7 +114,7 @@ def expected_versions() -> set[int] | None:
         return None
     if not _CONDITION.fullmatch(condition):
         raise Invalid({"If-Match": ['Must be * or a list of entity tags such as "5f3a".']})
-    return None if condition.strip() == "*" else _versions(_STRONG.findall(condition))
+    return None if condition.strip() == "*" else _versions(tag for weak, tag in _TAGS.findall(condition) if not weak)
 
 
 def _versions(tags: Iterable[str]) -> set[int]:
