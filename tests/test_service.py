@@ -31,6 +31,15 @@ def test_no_more_paths_are_remembered_than_fit(app: Flask) -> None:
     assert 2048 == app.match.cache_info().currsize
 
 
+def test_a_long_path_is_found_and_not_remembered(app: Flask) -> None:
+    name = "x" * 8000
+    before = app.match.cache_info().misses
+    with app.test_request_context(f"/docs/assets/{name}"):
+        assert {"name": name} == request.view_args
+
+    assert before == app.match.cache_info().misses
+
+
 def test_a_path_that_is_refused_is_refused_again(app: Flask) -> None:
     answers = [app.test_client().get(path) for path in 2 * ("/api/v1/sessions/ no-id", "/nowhere", "/api/v1/sessions")]
 

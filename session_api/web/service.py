@@ -12,8 +12,9 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 
-# Paths that are remembered: an agent asks for few different ones, again and again. A megabyte or two.
-_PATHS = 2048
+# Paths that are remembered: an agent asks for few different ones, again and again. A megabyte or two, since long ones,
+# which anybody can make up without a key, are not.
+_PATHS, _LONGEST = 2048, 250
 
 
 class Service(Flask):
@@ -43,8 +44,9 @@ class _Context(RequestContext):
 
     def match_request(self) -> None:
         request = self.request
+        match = self.app.match if len(request.path) <= _LONGEST else self.app._match
         try:
-            rule, arguments = self.app.match(request.method, request.path)
+            rule, arguments = match(request.method, request.path)
         except HTTPException:
             super().match_request()  # so that what it says is of this very request
         else:
