@@ -62,15 +62,15 @@ class Pool:
     def take(self) -> Lease:
         """A connection, to be given back. Raises gate.Full, and what opening one raises."""
         waited = self._gate.enter()
-        if waited:
-            metrics.pool_wait().observe(waited)
         try:
+            if waited:
+                metrics.pool_wait().observe(waited)
             lease = self._usable() or self._new()
+            for watcher in self.watchers:
+                watcher.taken(lease)
         except BaseException:
             self._gate.leave()
             raise
-        for watcher in self.watchers:
-            watcher.taken(lease)
         return lease
 
     def give(self, lease: Lease) -> None:
@@ -145,4 +145,5 @@ class Pool:
         try:
             return not self._engine.dialect.do_ping(lease.raw)
         except psycopg2.Error:
+            lease.connection.invalidate()  # or closing it would be an attempt to roll back on it
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -110,15 +111,34 @@ def test_a_place_comes_back_when_no_connection_can_be_opened() -> None:
     assert 0 == database.pool.figures()["in_use"]
 
 
-def test_with_pre_ping_a_dead_one_is_noticed_before_it_is_used(database_url: str) -> None:
+def test_a_place_comes_back_when_a_watcher_fails(database: Database) -> None:
+    class Failing:
+        def taken(self, lease: Lease) -> None:
+            raise KeyError
+
+        def given(self, lease: Lease) -> None:
+            raise KeyError
+
+    database.pool.watchers.append(Failing())
+    with pytest.raises(KeyError):
+        database.pool.take()
+
+    assert 0 == database.pool.figures()["in_use"]
+
+
+def test_with_pre_ping_a_dead_one_is_noticed_before_it_is_used(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     database = Database(make_settings(database_url, database_pool_pre_ping=True))
     lease = database.pool.take()
     cut(lease)
     database.pool.give(lease)
 
-    replaced: Lease = database.pool.take()
+    with caplog.at_level(logging.ERROR):
+        replaced: Lease = database.pool.take()
 
     assert lease.raw is not replaced.raw
+    assert [] == caplog.messages
     assert (1,) == tuple(replaced.connection.execute(text("SELECT 1")).one())
     database.pool.give(replaced)
     database.dispose()
