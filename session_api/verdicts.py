@@ -46,6 +46,7 @@ _BY_SQLSTATE: dict[str, Verdict] = {
     "3D000": Verdict("the database that is configured does not exist", retry_after=30),
     "42P01": Verdict("its schema is missing; run `flask db upgrade`", retry_after=30),
     "42703": Verdict("its schema is not the one of this version; run `flask db upgrade`", retry_after=30),
+    "42501": Verdict("it does not allow this to the service's role", retry_after=30),
     "28": Verdict("it refuses the service's credentials", retry_after=30),
 }
 

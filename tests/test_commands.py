@@ -381,5 +381,4 @@ def test_an_erasure_without_the_right_to_vacuum_says_so(
     assert (0, 1, False) == (ended.exit_code, json.loads(ended.stdout)["keys"], json.loads(ended.stdout)["vacuumed"])
     assert "let the owner of the tables run it" in ended.stderr
     assert (1, "") == (refused.exit_code, refused.stdout)
-    assert "Error: The database refused" in refused.stderr
-    assert "42501" in refused.stderr
+    assert "Error: The database cannot answer now: it does not allow this to the service's role." in refused.stderr

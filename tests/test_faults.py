@@ -240,7 +240,7 @@ def test_a_locked_row_is_tried_twice_and_then_a_503(database_url: str, agent_key
     ("sqlstate", "tries", "retry_after"),
     [
         ("40001", 3, 1), ("40P01", 3, 1), ("57014", 1, 1), ("55P03", 2, 1), ("53100", 1, 30), ("53200", 2, 5),
-        ("53300", 1, 5), ("25006", 2, 2), ("42P01", 1, 30), ("08006", 2, 2), ("28P01", 1, 30),
+        ("53300", 1, 5), ("25006", 2, 2), ("42P01", 1, 30), ("42501", 1, 30), ("08006", 2, 2), ("28P01", 1, 30),
     ],
 )  # fmt: skip
 def test_each_sqlstate_has_its_tries_and_its_retry_after(
