@@ -23,6 +23,8 @@ LINGER_SECONDS = 1.0
 LAST_WORD_SECONDS = 0.3
 # How long a body may take to arrive, and how long a client may leave an answer unread.
 PEER_SECONDS = 60.0
+# Of what nobody read of a body, so much is thrown away at a time.
+PIECE_BYTES = 1024 * 1024
 
 
 class Worker(GeventWorker):
@@ -83,6 +85,7 @@ class Worker(GeventWorker):
         sock.settimeout(PEER_SECONDS)
         result = super().handle_request(listener_name, req, sock, addr)
         sock.settimeout(None)
+        req.body = _Rest(req.body)
         return result
 
     @contextmanager
@@ -146,3 +149,22 @@ class _Body:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class _Rest:
+    """What was not read of a request's body, as one that was refused; gunicorn throws it away before it waits again.
+
+    It asks for a kilobyte, and each time moves all that has arrived: that would keep a worker busy with nothing else.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, _: int) -> bytes:
+        data: bytes = self._body.read(PIECE_BYTES)
+        if data:
+            gevent.sleep(0)  # whoever sends fast is never waited for, so nobody else would have a turn
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)

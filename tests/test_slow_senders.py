@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -47,3 +48,35 @@ def test_others_are_answered_while_50_send_a_byte_a_second_and_50_sit_idle(
         sender.setblocking(False)
         with pytest.raises(BlockingIOError):  # still connected, and nothing was answered
             sender.recv(1)
+
+
+@pytest.fixture
+def strangers(keyed_url: str) -> Iterator[list[socket.socket]]:
+    """Four without a key, each sending a body without an end as fast as it is taken; enough for every process."""
+    head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: service\r\nContent-Length: 1000000000000\r\n\r\n"
+
+    def send_on(stranger: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                stranger.sendall(b"x" * 65536)
+
+    with ExitStack() as stack:
+        address = ("127.0.0.1", urlsplit(keyed_url).port)
+        strangers = [stack.enter_context(socket.create_connection(address)) for _ in range(4)]
+        for stranger in strangers:
+            stranger.sendall(head)
+            thread = threading.Thread(target=send_on, args=(stranger,))
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(stranger.shutdown, socket.SHUT_RDWR)
+        yield strangers
+
+
+def test_others_are_answered_while_bodies_of_refused_requests_keep_coming(
+    keyed_url: str, strangers: list[socket.socket]
+) -> None:
+    refused = [stranger.recv(12) for stranger in strangers]
+    others = [requests.get(f"{keyed_url}/health/live", timeout=5).status_code for _ in range(20)]
+
+    assert [b"HTTP/1.1 401"] * 4 == refused
+    assert [200] * 20 == others
