@@ -10,6 +10,7 @@ from strands_session_client.repository import PostgreSQLSessionRepository
 from strands_session_client.settings import hidden
 
 if TYPE_CHECKING:
+    from strands.multiagent.base import MultiAgentBase
     from strands.types.agent import LocalAgent
     from typing_extensions import Self
 
@@ -56,11 +57,24 @@ class PostgreSQLSessionManager(RepositorySessionManager):
 
     def initialize(self, agent: "LocalAgent", **kwargs: Any) -> None:
         """Restore the agent, or store it if it is new."""
-        super().initialize(agent, **kwargs)
+        try:
+            super().initialize(agent, **kwargs)
+        except ConflictError:  # another process created the agent since we looked: now it can be restored
+            self._is_new_session = False
+            del self._latest_agent_message[agent.agent_id]
+            super().initialize(agent, **kwargs)
         if self._latest_agent_message[agent.agent_id] is None and _removed_message_count(agent):
             # Every stored message was taken out of the conversation, so the SDK saw none and would number the next
             # one 0, which is taken.
             self._latest_agent_message[agent.agent_id] = self._repository.last_message(self.session_id, agent.agent_id)
+
+    def initialize_multi_agent(self, source: "MultiAgentBase", **kwargs: Any) -> None:
+        """Restore the graph's or swarm's state, or store it if it is new."""
+        try:
+            super().initialize_multi_agent(source, **kwargs)
+        except ConflictError:  # as above
+            self._is_new_session = False
+            super().initialize_multi_agent(source, **kwargs)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""

@@ -129,6 +129,28 @@ def test_a_session_that_another_process_creates_first_is_taken_up(serve, steps):
     assert clock["created_at"] == manager.session.created_at
 
 
+def test_an_agent_that_another_process_creates_first_is_restored(manager):
+    ours = manager()
+    an_agent(manager(), "Hello.")("Hi.")
+    agent = an_agent(ours, "Hello again.")
+    agent("Hi again.")
+
+    assert ["Hi.", "Hello.", "Hi again.", "Hello again."] == texts(agent.messages)
+    assert agent.messages == an_agent(manager()).messages
+
+
+def test_a_graph_that_another_process_creates_first_is_taken_up(manager):
+    def graph(session_manager):
+        builder = GraphBuilder().set_graph_id("g1").set_session_manager(session_manager).set_max_node_executions(1)
+        builder.add_node(Agent(model=ScriptedModel("Done."), callback_handler=None), "n1")
+        return builder.build()
+
+    ours = manager()
+    theirs = graph(manager())
+
+    assert theirs.serialize_state() == graph(ours).serialize_state()
+
+
 def test_a_service_that_is_not_there_is_an_error_of_the_sdks_kind(closed_url):
     with pytest.raises(SessionException) as failed:
         PostgreSQLSessionManager("s1", closed_url, timeout=0.2)
