@@ -102,7 +102,8 @@ class Conflict(Failure):
         identical = stored is not None
         self.details = {"resource": resource, "identical": identical}
         same = "the same" if identical else "other"
-        self.message = f"A {resource.replace('_', '-')} with this id exists already, with {same} content."
+        one = f"{'An' if resource == 'agent' else 'A'} {resource.replace('_', '-')}"
+        self.message = f"{one} with this id exists already, with {same} content."
 
 
 class PreconditionFailed(Failure):

@@ -76,3 +76,9 @@ def test_list_is_ordered_by_creation_then_id(client: FlaskClient, session_url: s
     listed = client.get(f"{session_url}/agents").json["agents"]
 
     assert ["z", "C", "a", "b", "é"] == [agent["agent_id"] for agent in listed]
+
+
+def test_a_taken_id_is_told_in_a_sentence(client: FlaskClient, session_url: str, agent_url: str) -> None:
+    again = client.post(f"{session_url}/agents", json={"agent_id": agent_url.rsplit("/", 1)[1], **STATES})
+
+    assert "An agent with this id exists already, with other content." == again.json["message"]
