@@ -165,4 +165,7 @@ def _read(env: Env, name: str, reader: Callable[[str], T]) -> T:
 
 
 def _default_data_dir() -> Path:
-    return platformdirs.user_data_path("strands-session-api", appauthor=False)
+    try:
+        return platformdirs.user_data_path("strands-session-api", appauthor=False)
+    except RuntimeError:  # a user without a home, to whom no $HOME is given either
+        return Path("/var/lib/strands-session-api")

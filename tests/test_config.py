@@ -47,6 +47,14 @@ def test_the_example_env_file_is_valid_and_names_only_settings() -> None:
     config.load(example)
 
 
+def test_a_user_without_a_home_is_served_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+
+    assert Path("/var/lib/strands-session-api") == config.load().session_api_data_dir
+
+
 def test_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("API_PORT=1234\nAPI_HOST=0.0.0.0\nSOMETHING_ELSE=x\nPGPASSWORD=y\n")
     monkeypatch.setenv("API_PORT", "4321")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from session_api import create_app, metrics
 from session_api.db import Database
@@ -42,6 +43,19 @@ def test_the_figures_of_all_processes_are_one(live_url: str) -> None:
     after = [scrape(live_url) for _ in range(10)]
 
     assert [before + 30] * 10 == [asked(text) for text in after]
+
+
+def test_what_prometheus_reads_names_every_family_and_every_series_once(live_url: str) -> None:
+    requests.post(f"{live_url}/api/v1/sessions", json={"session_id": new_id()})
+    families = list(text_string_to_metric_families(scrape(live_url)))
+    series = [(sample.name, *sorted(sample.labels.items())) for family in families for sample in family.samples]
+
+    assert {"session_api_created": "counter", "session_api_pool_connections": "gauge"}.items() <= {
+        family.name: family.type for family in families
+    }.items()
+    assert len(families) == len({family.name for family in families})
+    assert all(family.documentation and family.type != "unknown" for family in families)
+    assert len(series) == len(set(series))
 
 
 def in_flight(url: str) -> float:
@@ -78,7 +92,8 @@ def value(text: str, series: str) -> float:
 
 
 def test_created_rows_are_counted_by_resource_and_conflicts_are_not(live_url: str) -> None:
-    series = {name: f'session_api_created_total{{resource="{name}"}}' for name in ("session", "agent", "message")}
+    resources = ("session", "agent", "message", "multi_agent")
+    series = {name: f'session_api_created_total{{resource="{name}"}}' for name in resources}
     before = scrape(live_url)
     url = f"{live_url}/api/v1/sessions"
     body = {"session_id": new_id()}
@@ -89,9 +104,11 @@ def test_created_rows_are_counted_by_resource_and_conflicts_are_not(live_url: st
         requests.post(
             f"{url}/{body['session_id']}/agents/{AGENT['agent_id']}/messages", json={**HELLO, "message_id": number}
         )
+    for _ in range(2):
+        requests.post(f"{url}/{body['session_id']}/multi-agents", json={"multi_agent_id": "graph", "state": {}})
     after = scrape(live_url)
 
-    assert {"session": 1, "agent": 1, "message": 5} == {
+    assert {"session": 1, "agent": 1, "message": 5, "multi_agent": 1} == {
         name: value(after, line) - value(before, line) for name, line in series.items()
     }
 

@@ -167,6 +167,17 @@ def test_the_network_lets_the_service_reach_its_database_and_names_only() -> Non
     assert ["Ingress", "Egress"] == database["spec"]["policyTypes"]
 
 
+def test_the_network_lets_the_service_reach_what_else_it_is_told_to() -> None:
+    collector = {"ports": [{"protocol": "TCP", "port": 4318}], "to": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]}
+    for files in ("development", "production"):
+        without, allowed = (
+            of_kind(render(files, networkPolicy=given), "NetworkPolicy") for given in ({}, {"egress": [collector]})
+        )
+
+        assert [*without[0]["spec"]["egress"], collector] == allowed[0]["spec"]["egress"]
+        assert without[1:] == allowed[1:]
+
+
 def test_an_external_database_is_reached_on_its_port_and_in_its_blocks() -> None:
     (_, rule) = the(
         render(networkPolicy={"databasePort": 6432, "databaseCidrs": ["10.1.0.0/16", "fd00::/8"]}), "NetworkPolicy"

@@ -78,7 +78,15 @@ def test_every_secret_comes_from_env_and_none_has_a_default() -> None:
     assert {name for name, _ in names} == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
-            assert not re.search("PASSWORD|SECRET", name) or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value)
+            assert not value or not re.search("PASSWORD|SECRET", name) or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value)
+
+
+def test_the_service_does_not_learn_the_passwords_of_others() -> None:
+    secrets = set(re.findall(r"^(\w+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    of_others = secrets - {"API_KEY_SECRET", "DATABASE_PASSWORD"}
+
+    for name in ("api", "migrate"):
+        assert dict.fromkeys(of_others, "") == {it: SERVICES[name]["environment"].get(it) for it in of_others}
 
 
 @pytest.fixture
