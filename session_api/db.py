@@ -75,7 +75,9 @@ class Database:
                         raise
                     self._once(operation)
             except Trouble as trouble:
-                return trouble.unavailable(lost=False)
+                unavailable = trouble.unavailable(lost=False)
+                unavailable.__cause__ = trouble.__cause__
+                return unavailable
         return (perf_counter() - started) * 1000
 
     def dispose(self) -> None:

@@ -62,7 +62,7 @@ class Telemetry:
         route, duration = _place(rule.rule if rule else None, method, status // 100)
         duration.observe(seconds)
         failure = at_hand.failure
-        if isinstance(failure, DatabaseUnavailable):
+        if isinstance(failure, DatabaseUnavailable) and route not in _PROBES:
             metrics.UNAVAILABLE.labels(failure.reason).inc()
         level, message, more = "debug" if route in _PROBES else "info", "request", {}
         if status >= 500 and failure is not None:

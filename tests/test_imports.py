@@ -68,7 +68,7 @@ ALLOWED = {
         "web", "auth", "store", "schemas", "fields", "db", "errors", "render", "problems", "examples",
         "strict_json"
     },
-    "routes": {"web", "metrics", "store", "schemas", "auth", "models", "errors", "examples", "version"},
+    "routes": {"web", "call", "metrics", "store", "schemas", "auth", "models", "errors", "examples", "version"},
 }  # fmt: skip
 
 KNOW_FLASK = {

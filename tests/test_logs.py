@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from session_api import create_app
+from session_api import create_app, metrics
+from session_api.verdicts import UNREACHABLE
 
 from .conftest import HELLO, make_settings, new_id
 
@@ -52,6 +53,20 @@ def test_probes_are_logged_at_debug_only(app: Flask, lines: Lines) -> None:
     app.test_client().get("/health/ready")
 
     assert [] == lines()
+
+
+def test_a_probe_that_finds_no_database_is_logged_with_the_cause_and_not_counted(lines: Lines) -> None:
+    settings = make_settings(f"postgresql://u:{SECRET}@127.0.0.1:1/d")
+    unreachable = create_app(replace(settings, log_level="INFO")).test_client()
+    counted = metrics.UNAVAILABLE.labels(UNREACHABLE.reason)
+    before = counted._value.get()
+    unreachable.get("/health/ready")
+
+    (line,) = lines()
+    assert ("error", 503, "/health/ready") == (line["level"], line["status"], line["route"])
+    assert "OperationalError" in line["cause"]
+    assert SECRET not in str(line)
+    assert before == counted._value.get()
 
 
 def test_a_defect_is_one_line_with_its_kind_and_place_and_without_its_text(app: Flask, lines: Lines) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, request
 
-from .. import examples, schemas
+from .. import call, examples, schemas
 from ..errors import DatabaseUnavailable
 from ..store import schema
 from ..version import __version__
@@ -66,6 +66,7 @@ def database() -> Response:
 def _database() -> dict[str, Any]:
     outcome = db.probe(schema.check)
     if isinstance(outcome, DatabaseUnavailable):
+        call.current().failure = outcome  # the log has the cause, which only the service's own people may see
         return {"status": "unhealthy", "reason": outcome.reason}
     return {"status": "healthy", "latency_ms": round(outcome, 3)}
 
