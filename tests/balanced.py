@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from .conftest import AGENT, HELLO, ROOT, environment, free_port, new_id, wait_until_ready
+from .conftest import AGENT, HELLO, ROOT, environment, free_port, new_id, start_gunicorn, wait_until_ready
 
 EXAMPLE = ROOT / "examples" / "haproxy.cfg"
 
@@ -30,11 +29,7 @@ class Instance:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self.log.open("a") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "wsgi:app"],
-                cwd=self.code, env=self.environment, stdout=output, stderr=output, start_new_session=True,
-            )  # fmt: skip
+        self.process = start_gunicorn(self.log, self.environment, self.code)
         wait_until_ready(f"http://{self.address}", self.process, self.log)
 
     def stop(self) -> int:

@@ -256,14 +256,7 @@ def keyed_url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> It
 @contextmanager
 def _gunicorn(log: Path, **settings: str) -> Iterator[str]:
     port = free_port()
-    with log.open("w") as output:
-        gunicorn = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "wsgi:app"],
-            cwd=ROOT,
-            env=environment(API_PORT=str(port), LOG_LEVEL="WARNING", **settings),
-            stdout=output,
-            stderr=output,
-        )
+    gunicorn = start_gunicorn(log, environment(API_PORT=str(port), LOG_LEVEL="WARNING", **settings))
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(url, gunicorn, log)
@@ -271,6 +264,15 @@ def _gunicorn(log: Path, **settings: str) -> Iterator[str]:
     finally:
         gunicorn.terminate()
         gunicorn.wait(30)
+
+
+def start_gunicorn(log: Path, variables: dict[str, str], code: Path = ROOT) -> subprocess.Popen[bytes]:
+    """The service as it runs in production, with its workers in a process group of its own; it adds to the log."""
+    with log.open("a") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "wsgi:app"],
+            cwd=code, env=variables, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
 
 
 def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, probe: str = "/health/ready") -> None:

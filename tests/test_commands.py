@@ -23,6 +23,7 @@ from session_api.key_table import ApiKey
 from session_api.store import api_keys, tenants
 
 from .conftest import HELLO, KEYED, ROOT, _execute, bearer, environment, keyed, new_id, new_key
+from .test_migrations import run as migrate
 from .test_tenants import Tenant, family
 
 CANARY = "canary-5e0d"
@@ -237,6 +238,20 @@ def test_what_keeps_a_command_from_working_is_told_without_a_traceback(settings:
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "canary" not in ended.stderr
+
+
+def test_what_the_database_refuses_is_told_by_its_kind_and_without_its_text(fresh_url: str) -> None:
+    migrate(fresh_url, "db", "upgrade")
+    plain = make_url(fresh_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    _execute(plain, "ALTER TABLE api_keys ADD CONSTRAINT no_canary CHECK (name <> 'canary')")
+    app = create_app(keyed(fresh_url))
+    refused = app.test_cli_runner().invoke(args=["keys", "create", "--tenant", "a", "--name", "canary"])
+    app.extensions["session_api_database"].dispose()
+
+    assert (1, "") == (refused.exit_code, refused.stdout)
+    assert "Error: The database refused" in refused.stderr
+    assert "23514" in refused.stderr
+    assert "'canary'" not in refused.stderr
 
 
 def test_without_a_schema_a_command_says_what_to_do(server_url: str) -> None:
