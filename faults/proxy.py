@@ -131,9 +131,10 @@ class Proxy:
                     self.requests.append(monotonic())
                 while not self._flows.wait(0.05) and not link.has_ended:
                     pass
-                if link.has_ended or self._is_to_cut("answer" if answers else "request"):
+                if link.has_ended or link.is_mute or self._is_to_cut("answer" if answers else "request"):
                     break
                 if not answers and self._is_to_cut("half"):
+                    link.is_mute = True  # an answer to the half may be faster than the end
                     target.sendall(data[: len(data) // 2])
                     break
                 self.answered += len(data) if answers else 0
@@ -169,6 +170,7 @@ class _Link:
         self._directions = 2
         self._abruptly = False
         self.has_ended = False
+        self.is_mute = False
 
     def end(self, *, abruptly: bool = False) -> None:
         """Wake both threads. The first way to end it is the one that the peers see."""

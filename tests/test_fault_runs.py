@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from queue import SimpleQueue
 from threading import Thread
 
 import pytest
@@ -130,10 +131,10 @@ def echo() -> Iterator[Proxy]:
     def answer(connection: socket.socket) -> None:
         with connection, suppress(ConnectionResetError):
             while data := connection.recv(1024):
-                received.append(data)
+                received.put(data)
                 connection.sendall(data)
 
-    received: list[bytes] = []
+    received: SimpleQueue[bytes] = SimpleQueue()
     listener = socket.create_server(("127.0.0.1", 0))
     Thread(target=serve, daemon=True).start()
     proxy = Proxy(to_port(listener.getsockname()[1]))
@@ -158,7 +159,9 @@ def test_the_proxy_cuts_before_within_and_after(echo: Proxy, cut, received: list
 
     assert b"" == ask(echo)
     assert b"question" == ask(echo)
-    assert [*received, b"question"] == sorted(echo.received, key=len)
+    expected = [*received, b"question"]
+    assert expected == sorted((echo.received.get(timeout=5) for _ in expected), key=len)
+    assert echo.received.empty()
 
 
 def test_the_proxy_resets_and_refuses_until_it_is_calm(echo: Proxy) -> None:
