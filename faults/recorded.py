@@ -97,14 +97,14 @@ class _Transport(Transport):
         self._book.add_call(known, start, {"outcome": OK})
         return answer
 
-    def _send(self, request: requests.PreparedRequest, deadline: float, at_most: int | None = None) -> Answer:
+    def _send(self, request: requests.PreparedRequest, deadline: float) -> Answer:
         body = exchange.parsed(request.body) if request.body else None
         known = exchange.request(request.method or "", request.url or "", body)
         known["request_id"] = request.headers["X-Request-ID"]
         start = monotonic()
         learned: dict[str, Any] = {"outcome": UNKNOWN}
         try:
-            answer = super()._send(request, deadline, at_most)
+            answer = super()._send(request, deadline)
             learned = exchange.answer(known["operation"], known["key"], answer.status, answer.body or {})
             return answer
         except (OSError, ValueError) as failure:
@@ -124,8 +124,8 @@ class _Reader(Reader):
     def read(self, path: str, *, expects: str) -> Document:
         return self._written_down(path, partial(super().read, path, expects=expects), lambda row: row)
 
-    def page(self, path: str, *, expects: str, name: str, at_most: int | None = None) -> Page:
-        read = partial(super().page, path, expects=expects, name=name, at_most=at_most)
+    def page(self, path: str, *, expects: str, name: str) -> Page:
+        read = partial(super().page, path, expects=expects, name=name)
         return self._written_down(path, read, lambda page: {expects: page.rows})
 
     def _written_down(self, path: str, read: Callable[[], T], document: Callable[[T], Document]) -> T:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     ForeignKeyConstraint,
     Index,
@@ -53,6 +54,10 @@ class JSONText(TypeDecorator[bytes]):
 
     def result_processor(self, dialect: Any, coltype: Any) -> None:
         return None
+
+
+def is_document(column: ColumnElement[Any]) -> bool:
+    return isinstance(column.type, JSONText)
 
 
 class SessionKey(NamedTuple):

@@ -92,6 +92,7 @@ class PageQuery(Request):
     page = QueryInteger(1, INT64_MAX, metadata={"description": "The page's number, from 1; not with offset."})
     page_size = QueryInteger(1, PAGE_MAX, metadata={"description": "Rows a page; not with limit."})
     after = fields.String(metadata={"description": "The `next` of the page before: costs the same on every page."})
+    max_bytes = QueryInteger(1, INT64_MAX, metadata={"description": "End the page before its documents have more."})
     order = fields.String(validate=validate.OneOf(["asc", "desc"]), load_default="asc")
     total = fields.Boolean(load_default=True, metadata={"description": "Whether to count all that match."})
 

@@ -156,6 +156,25 @@ def test_a_large_body_costs_eight_times_its_size_at_most_and_nothing_afterwards(
     assert worker.bytes("VmRSS") - before < 4 * LARGEST
 
 
+def test_a_page_costs_three_times_its_bytes_of_which_it_has_as_many_as_four_bodies_at_most(
+    worker: Worker, agent: str
+) -> None:
+    text = many("words, ", "").decode()
+    messages = f"{agent.rpartition('/')[0]}/many/messages"
+    requests.post(agent.rpartition("/")[0], json={**AGENT, "agent_id": "many"}).raise_for_status()
+    for number in range(12):
+        message = {"role": "user", "content": [{"text": text}]}
+        requests.post(messages, json={"message_id": number, "message": message}).raise_for_status()
+    costs = {}
+    for query, status, bound in ((f"max_bytes={LARGEST}", 200, 1), ("limit=4", 200, 4), ("limit=1000", 400, 4)):
+        worker.forget_the_peak()
+        level = worker.bytes("VmRSS")
+        assert status == requests.get(f"{messages}?{query}").status_code, query
+        costs[query] = (worker.bytes("VmHWM") - level) / LARGEST / bound
+
+    assert {} == {query: cost for query, cost in costs.items() if cost > 3.5}
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_is_refused_for_what_it_is(name: str) -> None:
     with pytest.raises(Invalid) as refusal:

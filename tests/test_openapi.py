@@ -252,7 +252,7 @@ def test_errors_are_documented_in_the_one_shape_with_an_example_of_their_own(ope
     assert len(errors) == len({body["example"]["error"] for body in errors.values()})
 
 
-PAGING = {"limit", "offset", "page", "page_size", "after", "order", "total"}
+PAGING = {"limit", "offset", "page", "page_size", "after", "max_bytes", "order", "total"}
 FILTERS = {"prefix", "created_after", "created_before", "updated_after", "updated_before"}
 
 

@@ -38,7 +38,6 @@ class Answer(NamedTuple):
     request_id: str
     is_cut_short: bool
     may_hold_bytes: bool  # in the SDK's form of them, which `documents.restored` undoes
-    size: int  # of the body in bytes
 
     @property
     def details(self) -> dict[str, Any]:
@@ -136,5 +135,4 @@ def read(status: int, headers: Mapping[str, str], content: bytes, sent_id: str) 
         is_cut_short,
         # Whoever wrote it with escapes used some of these; looking is a hundredth of the walk that it often spares.
         may_hold_bytes=b"__bytes_encoded__" in content or b"\\u00" in content,
-        size=len(content),
     )

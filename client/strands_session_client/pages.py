@@ -9,14 +9,11 @@ from urllib.parse import urlencode
 from strands_session_client import ahead
 from strands_session_client.cache import Cache
 from strands_session_client.reader import Page, Reader
-from strands_session_client.transport import TooMuch
 from strands_session_client.wire import Document
 
 LONGEST = 1000  # the most that the service gives at a time
 STEP = 50  # rows; no more than the SDK leaves by default, or old ones would outnumber those that are wanted
-_FEW = 50  # of rows that are large
-_PAGE_BYTES = 4 * 1024 * 1024  # about; where messages are large, a page has fewer of them
-_GLUT = 2 * _PAGE_BYTES  # is not read, but asked for in pages of fewer rows
+_MAX_BYTES = 4 * 1024 * 1024  # of a page; where messages are large, it has fewer of them
 
 Query = Mapping[str, Any]
 
@@ -33,11 +30,10 @@ class Pages:
     def rows(self, path: str, name: str, query: Query, limit: int) -> Iterator[Document]:
         """The first `limit` rows."""
         while True:
-            size = min(limit, self._longest)
-            target = _with_limit(_target(path, query), size)
+            target = _with_limit(_target(path, query), min(limit, self._longest))
             page = self._reader.page(target, expects=name, name=target)
             yield from page.rows
-            limit -= size
+            limit -= len(page.rows)
             if page.next is None or not limit:
                 return
             query = _behind(query, page.next)
@@ -54,7 +50,7 @@ class Pages:
         return islice(self._all(path, name, query), skipped, None)
 
     def _all(self, path: str, name: str, query: Query) -> Iterator[Document]:
-        size, begun = self._longest, None
+        begun = None
         try:
             while True:
                 target = _target(path, query)
@@ -62,40 +58,29 @@ class Pages:
                 # Where the next page begins is known if this one turns out to begin as it did.
                 kept = self._cache.get(target)
                 if kept and kept.next:
-                    following = _target(path, _behind(query, kept.next))
-                    begun = ahead.begin(partial(self._page, name, size), following)
-                page = (mine and mine.page(target)) or self._page(name, size, target)
+                    begun = ahead.begin(partial(self._page, name), _target(path, _behind(query, kept.next)))
+                page = (mine and mine.page(target)) or self._page(name, target)
                 yield from page.rows
                 if page.next is None:
                     return
-                query, size = _behind(query, page.next), self._fitting(len(page.rows), page.size)
+                query = _behind(query, page.next)
         finally:
             if begun:
                 begun.wait()
 
-    def _page(self, name: str, size: int, target: str) -> Page:
-        """As many rows as fit in a page, if it is kept; else `size` of them, or fewer if these are too large."""
-        read = partial(self._reader.page, expects=name, name=target)
-        kept = self._cache.get(target)
-        if kept:
-            # One with another behind it stays as long as it is, so that the other begins where it did.
-            size = kept.number if kept.next else max(kept.number, self._fitting(kept.number, kept.size))
-        try:
-            return read(_with_limit(target, size), at_most=_GLUT)
-        except TooMuch:
-            page = read(_with_limit(target, min(_FEW, size)))
-        larger = self._fitting(len(page.rows), page.size)
-        if page.next is not None and larger > len(page.rows) and self._cache.get(target):
-            return read(_with_limit(target, larger))  # what is there already does not travel again
-        return page
+    def _page(self, name: str, target: str) -> Page:
+        """As many rows as a page may have; no more than were there before if others are behind them or it is full.
 
-    def _fitting(self, number: int, size: int) -> int:
-        """How many rows a page should have if so many are of that size."""
-        return max(1, min(self._longest, _PAGE_BYTES * number // max(size, 1))) if number else self._longest
+        So the page behind it begins where it did.
+        """
+        kept = self._cache.get(target)
+        is_full = kept is not None and (kept.next is not None or kept.size >= _MAX_BYTES)
+        limit = kept.number if kept and is_full else self._longest
+        return self._reader.page(_with_limit(target, limit), expects=name, name=target)
 
 
 def _target(path: str, query: Query) -> str:
-    return f"{path}?{urlencode({'total': 'false', **query})}"
+    return f"{path}?{urlencode({'total': 'false', **query, 'max_bytes': _MAX_BYTES})}"
 
 
 def _with_limit(target: str, limit: int) -> str:

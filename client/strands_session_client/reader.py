@@ -1,6 +1,6 @@
 """Reads from the service, which says of what is kept here what is unchanged: that does not travel again."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from strands_session_client.answers import Answer
 from strands_session_client.cache import Cache, Kept
@@ -9,11 +9,10 @@ from strands_session_client.wire import Document
 
 
 class Page(NamedTuple):
-    """The rows of a page, where the next one begins if there is one, and how many bytes these are, about."""
+    """The rows of a page, and where the next one begins if there is one."""
 
     rows: list[Document]
     next: str | None
-    size: int
 
 
 class Reader:
@@ -34,15 +33,15 @@ class Reader:
             self._cache.put(path, Kept.of(answer.headers["ETag"], document))
         return document
 
-    def page(self, path: str, *, expects: str, name: str, at_most: int | None = None) -> Page:
-        """The page at this path, with its rows in the field `expects`; TooMuch if more than `at_most` bytes would come.
+    def page(self, path: str, *, expects: str, name: str) -> Page:
+        """The page at this path, with its rows in the field `expects`.
 
         Kept under `name`, which pages of other lengths share that begin in the same place. Raises what errors.py lists.
         """
         kept = self._cache.get(name)
-        answer = self._ask(path, expects, kept, takes_rest=True, at_most=at_most)
+        answer = self._ask(path, expects, kept, takes_rest=True)
         if kept is not None and answer.confirms(kept.tag):
-            return Page(kept.rows, kept.next, kept.size)
+            return Page(kept.rows, kept.next)
         rows, following = answer.rows(expects), (answer.body or {}).get("next")
         if kept is None or not answer.continues(kept.tag):
             kept, known = None, []
@@ -51,12 +50,12 @@ class Reader:
         if "ETag" in answer.headers and self._cache.is_on:
             tag = answer.headers["ETag"]
             self._cache.put(name, kept.grown(tag, rows, following) if kept else Kept.of_rows(tag, rows, following))
-        return Page(known + rows, following, answer.size + (kept.size if kept else 0))
+        return Page(known + rows, following)
 
-    def _ask(self, path: str, expects: str, kept: Kept | None, **more: Any) -> Answer:
+    def _ask(self, path: str, expects: str, kept: Kept | None, *, takes_rest: bool = False) -> Answer:
         if kept is not None:
-            answer = self._transport.call("GET", path, expects=expects, known_tag=kept.tag, **more)
+            answer = self._transport.call("GET", path, expects=expects, known_tag=kept.tag, takes_rest=takes_rest)
             if answer.is_whole or answer.confirms(kept.tag) or answer.continues(kept.tag):
                 return answer
         # For the first time, or since what came was about something else.
-        return self._transport.call("GET", path, expects=expects, at_most=more.get("at_most"))
+        return self._transport.call("GET", path, expects=expects)

@@ -24,10 +24,6 @@ _LARGE_BODY = 256 * 1024
 _READ_SIZE = 16 * 1024
 
 
-class TooMuch(Exception):
-    """An answer that is larger than the caller wants to have at once; it was not read."""
-
-
 class Transport:
     """Sends requests and returns what the service answered, for any number of threads and across forks."""
 
@@ -49,7 +45,6 @@ class Transport:
         resource: str = "",
         known_tag: str | None = None,
         takes_rest: bool = False,
-        at_most: int | None = None,
         tries: int = retry.TRIES,
     ) -> answers.Answer:
         """The answer, a success; its body is what was sent where an earlier try turns out to have done the work.
@@ -66,7 +61,7 @@ class Transport:
         for tried in range(1, tries + 1):
             retry_after = None
             try:
-                answer = self._send(request, deadline, at_most)
+                answer = self._send(request, deadline)
             except (OSError, ValueError) as failure:  # requests' errors are OSErrors
                 error = self._no_answer(request, failure, tried)
                 if not retry.is_passing(failure):
@@ -112,7 +107,7 @@ class Transport:
             request.headers["Content-Length"] = str(len(request.body))
         return request
 
-    def _send(self, request: requests.PreparedRequest, deadline: float, at_most: int | None = None) -> answers.Answer:
+    def _send(self, request: requests.PreparedRequest, deadline: float) -> answers.Answer:
         """One try. Raises requests' errors if no whole answer comes in time."""
         left = max(deadline - time.monotonic(), 0.001)
         # urllib3 applies the connect timeout to the sending of the whole body as well.
@@ -120,8 +115,6 @@ class Transport:
         connect = min(READ_SECONDS, left / 2) if is_large else min(CONNECT_SECONDS, left / 4)
         chunks = []
         with self._connections.send(request, (connect, min(READ_SECONDS, left - connect))) as response:
-            if at_most is not None and int(response.headers.get("Content-Length", 0)) > at_most:
-                raise TooMuch
             for chunk in response.iter_content(_READ_SIZE):
                 chunks.append(chunk)
                 if time.monotonic() > deadline:

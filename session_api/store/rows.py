@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from ..errors import Conflict, Gone, NotFound, NotModified, PreconditionFailed
+from ..models import is_document
 from .statement import Statement
 
 Row = TypeVar("Row")
@@ -186,10 +187,6 @@ def _new_version() -> int:
 
 def _versions(name: str) -> Any:
     return bindparam(name, type_=ARRAY(BigInteger))
-
-
-def is_document(column: Column[Any]) -> bool:
-    return column.type.__class__.__name__ == "JSONText"
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from flask import Response
+from flask import Response, current_app
 
 from .. import render
 from ..errors import Invalid
@@ -18,6 +18,7 @@ from ..store.pages import Known, Listing, Page, SortKey
 from . import answers, list_tags
 from .blueprint import db
 
+_BODIES = 4  # A page has at most so many times what a body may have; one row may have twice that.
 FILTERS = ("prefix", "created_after", "created_before", "updated_after", "updated_before")
 
 
@@ -39,8 +40,11 @@ def answer(name: str, store: Listable, parent: tuple[str, ...], query: Mapping[s
     page = _page(query, store.ORDER)
     filters = {key: query[key] for key in FILTERS if key in query}
     tags = answers.known_tags()
-    base = list_tags.base(tags, page.limit) if tags else None
+    may_be_short = "max_bytes" in query
+    base = list_tags.base(tags, page.limit, may_be_short) if tags else None
     listing = db.read(_read, store, parent, page, filters, base, answers.wants_rest())
+    if listing.is_short and not may_be_short:
+        raise _too_large(page, listing)
     tag = list_tags.of(listing)
     if tag in tags or "*" in tags:
         return answers.tagged(Response(status=304), tag)
@@ -78,7 +82,15 @@ def _page(query: Mapping[str, Any], order: tuple[str, ...]) -> Page:
     if offset > INT64_MAX:
         raise Invalid({"page": ["Is beyond the last possible page."]})
     after = _position(query["after"], order) if "after" in given else None
-    return Page(limit, offset, after, query["order"] == "desc", query["total"])
+    largest = _BODIES * current_app.extensions["session_api_settings"].api_max_body_bytes
+    max_bytes = min(query.get("max_bytes", largest), largest)
+    return Page(limit, offset, after, query["order"] == "desc", query["total"], max_bytes)
+
+
+def _too_large(page: Page, listing: Listing[Any]) -> Invalid:
+    """Not a shorter page: who counts on its length would never see what it lacks."""
+    fits = f"ask for {listing.all.number} at most, or give max_bytes and follow next."
+    return Invalid({"limit": [f"These {page.limit} have more than {page.max_bytes} bytes: {fits}"]})
 
 
 def _cursor(last: SortKey) -> str:
