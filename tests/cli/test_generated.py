@@ -111,6 +111,23 @@ def test_a_body_that_is_none_is_refused(api, body):
     assert 422 == requests.post(f"{api.url}/process", json=body).status_code
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (r'{"prompt": "\ud83d"}', "prompt"),
+        (r'{"prompt": "x", "session_id": "\ud83d"}', "session_id"),
+        ('{"prompt": NaN}', "prompt"),
+        (r'{"said": "\ud83d"}', "prompt"),
+    ],
+)
+def test_a_body_that_no_answer_can_quote_is_refused_with_a_reason(api, body, field):
+    answer = requests.post(f"{api.url}/process", data=body, headers={"Content-Type": "application/json"})
+
+    assert 422 == answer.status_code
+    (fault,) = answer.json()["detail"]
+    assert (["body", field], True) == (fault["loc"], bool(fault["msg"]))
+
+
 def test_an_odd_session_id_works_in_paths_as_well(api):
     session_id = f"ünï @:%2F?&{new_id()}"
     api.say(session_id, TOLD[0])

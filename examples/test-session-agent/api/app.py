@@ -5,6 +5,7 @@ import os
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from strands.types.exceptions import EventLoopException, SessionException
 
@@ -15,6 +16,13 @@ logger = logging.getLogger(__name__)
 
 app = FastAPI(title="test-session-agent", description="Remembers what it is told, whatever happens to its process.")
 app.include_router(router)
+
+
+@app.exception_handler(RequestValidationError)
+def request_refused(request: Request, error: RequestValidationError) -> JSONResponse:
+    """What is wrong, without what was sent: half a character or NaN can't be sent back."""
+    faults = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
+    return JSONResponse({"detail": faults}, 422)
 
 
 @app.exception_handler(SessionException)
