@@ -276,6 +276,17 @@ def test_with_autoscaling_the_budget_counts_its_maximum() -> None:
     assert "replicas" not in the(manifests, "Deployment")["spec"]
 
 
+def test_a_minimum_above_the_maximum_is_refused_and_one_that_equals_it_is_not() -> None:
+    autoscaling = {"enabled": True, "minReplicas": 3, "maxReplicas": 3}
+    fixed = the(render(autoscaling=autoscaling), "HorizontalPodAutoscaler")["spec"]
+    refused = refusal(autoscaling={**autoscaling, "minReplicas": 4})
+    asleep = render(autoscaling={**autoscaling, "enabled": False, "minReplicas": 4})
+
+    assert (3, 3) == (fixed["minReplicas"], fixed["maxReplicas"])
+    assert "autoscaling.minReplicas is 4, and autoscaling.maxReplicas is 3" in refused
+    assert [] == of_kind(asleep, "HorizontalPodAutoscaler")
+
+
 def test_the_bundled_database_allows_what_the_budget_counts_with() -> None:
     manifests = render("development", database={"maxConnections": 123})
 

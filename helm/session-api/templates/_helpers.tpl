@@ -112,7 +112,14 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* As many as there may be. A minimum above the maximum is refused before Kubernetes does so, with half of the release
+applied by then. */}}
 {{- define "session-api.replicas" -}}
+{{- with .Values.autoscaling -}}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
+{{- fail (printf "The autoscaling does not hold: autoscaling.minReplicas is %d, and autoscaling.maxReplicas is %d. Lower the one or raise the other." (int .minReplicas) (int .maxReplicas)) -}}
+{{- end -}}
+{{- end -}}
 {{- ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
 {{- end }}
 
