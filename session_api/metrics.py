@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from threading import Lock
+from typing import TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, Metric, multiprocess, values
 from prometheus_client.core import CounterMetricFamily
+
+T = TypeVar("T")
 
 _DURATION = "session_api_request_duration_seconds"
 DURATION = Histogram(
@@ -22,15 +26,27 @@ POOL = Gauge("session_api_pool_connections", "Connections, by state", ["state"],
 _RESOURCES = {"sessions": "session", "agents": "agent", "messages": "message", "multi-agents": "multi_agent"}
 
 
-# Made when they are needed: unlike labelled ones, they decide when they are made where their figures are kept.
+def _once(make: Callable[[], T]) -> Callable[[], T]:
+    """As functools.cache, which lets two threads that come at once make two; the second would be refused."""
+    made, lock = cache(make), Lock()
+
+    def the_one() -> T:
+        with lock:
+            return made()
+
+    return the_one
 
 
-@cache
+# Made when they are needed, and not with the application: unlike labelled ones, they decide when they are made where
+# their figures are kept, and `session-api serve` makes an application, for its migration, before that is settled.
+
+
+@_once
 def in_flight() -> Gauge:
     return Gauge("session_api_requests_in_flight", "Requests being answered", multiprocess_mode="livesum")
 
 
-@cache
+@_once
 def pool_wait() -> Histogram:
     return Histogram(
         "session_api_pool_wait_seconds",

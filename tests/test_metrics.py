@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,52 @@ def test_the_pool_is_shown_as_it_is_and_waiting_for_it_is_counted(database_url: 
         for text in (busy, after)
     ]
     assert before + 1 == value(after, waits)
+
+
+def test_the_first_that_need_a_figure_at_once_are_all_answered_and_counted(database_url: str, tmp_path: Path) -> None:
+    program = """
+        import sys, threading
+        from time import sleep
+        from session_api import create_app, metrics
+        from tests.conftest import make_settings
+
+        def slowly(make):  # so that whoever comes second comes meanwhile
+            return lambda *arguments, **names: sleep(0.2) or make(*arguments, **names)
+
+        metrics.Gauge, metrics.Histogram = slowly(metrics.Gauge), slowly(metrics.Histogram)
+        settings = make_settings(sys.argv[1], database_pool_size=2, database_max_overflow=0)
+        create_app(settings)  # as `session-api serve` does before its workers share their figures
+        metrics.share(sys.argv[2])
+        app = create_app(settings)
+        pool = app.extensions["session_api_database"].pool
+
+        def ask(path):
+            answer = app.test_client().get(path)
+            counts = [line for line in answer.text.splitlines() if line.startswith("session_api_pool_wait_seconds_c")]
+            print(f"{path} {answer.status_code} {counts}\\n", end="")
+
+        def two(path):
+            asking = [threading.Thread(target=ask, args=[path]) for _ in range(2)]
+            for thread in asking:
+                thread.start()
+            return asking
+
+        leases = [pool.take(), pool.take()]
+        waiting = two("/api/v1/sessions")
+        while len(pool._gate._waiting) < 2:
+            sleep(0.01)
+        for lease in leases:
+            pool.give(lease)
+        for thread in waiting:
+            thread.join()
+        for thread in two("/metrics"):
+            thread.join()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), database_url, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    answers = ["/api/v1/sessions 200 []"] * 2 + ["/metrics 200 ['session_api_pool_wait_seconds_count 2.0']"] * 2
+    assert answers == sorted(done.stdout.splitlines()), done.stderr
 
 
 def test_the_figures_of_a_worker_that_died_are_kept_and_its_gauges_dropped(database_url: str, tmp_path: Path) -> None:
