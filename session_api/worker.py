@@ -10,11 +10,14 @@ from time import monotonic
 from typing import Any
 
 import gevent
+import structlog
 from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 from werkzeug.exceptions import RequestTimeout
 
-from . import watch
+from . import call, watch
+
+log = structlog.get_logger("session_api")
 
 # A stopping worker goes on serving for so long, so that whoever balances the load learns of it before connections are
 # refused; each answer then closes its connection.
@@ -83,7 +86,12 @@ class Worker(GeventWorker):
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         sock.settimeout(PEER_SECONDS)
-        result = super().handle_request(listener_name, req, sock, addr)
+        try:
+            result = super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:  # of sending: a body that does not arrive is answered
+            # gunicorn would call it an error, though nothing is wrong with the service.
+            log.warning("answer not read in time", request_id=call.current().request_id, seconds=PEER_SECONDS)
+            raise StopIteration from None  # which makes gunicorn close the connection
         sock.settimeout(None)
         req.body = _Rest(req.body)
         return result

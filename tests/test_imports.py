@@ -60,7 +60,7 @@ ALLOWED = {
     "embedded": {"errors", "config"},
     "distribute": {"errors", "store"},
     "tracing": {"errors", "call", "pool", "version"},
-    "worker": {"watch"},
+    "worker": {"call", "watch"},
     "refusals": {"problems"},
     "uncaught": {"errors", "logs"},
     "serving": {"allocator", "errors", "config", "logs", "metrics", "refusals", "tracing", "uncaught"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,13 +17,15 @@ import gevent
 import psutil
 import pytest
 import requests
+from flask.testing import FlaskClient
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 from werkzeug.exceptions import RequestTimeout
 
 from session_api import worker
 
-from .conftest import ROOT, environment, free_port, wait_until_ready
+from .conftest import AGENT, ROOT, environment, free_port, start_gunicorn, wait_until_ready
+from .wire import request
 
 
 def in_greenlets(program: str, *arguments: str) -> list[str]:
@@ -194,3 +198,48 @@ def test_a_service_that_reloads_stays_ready(service) -> None:
 
     assert {200} == set(statuses)
     assert len(statuses) > 20
+
+
+@pytest.fixture
+def hasty(database_url: str, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A service that gives its peers a second: its address, and its log of warnings."""
+    port, log, settings = free_port(), tmp_path / "log", tmp_path / "settings.py"
+    settings.write_text(
+        "from session_api.serving import *\nfrom session_api import worker\nworker.PEER_SECONDS = 1.0\n"
+    )
+    variables = {"API_PORT": str(port), "API_WORKERS": "1", "GUNICORN_CMD_ARGS": f"--config {settings}"}
+    process = start_gunicorn(log, environment(DATABASE_URL=database_url, LOG_LEVEL="WARNING", **variables))
+    wait_until_ready(f"http://127.0.0.1:{port}", process, log)
+    yield f"127.0.0.1:{port}", log
+    process.terminate()
+    process.wait(30)
+
+
+def test_an_answer_that_is_not_read_is_one_warning_and_one_that_is_given_up_is_none(
+    hasty: tuple[str, Path], client: FlaskClient, session_url: str
+) -> None:
+    address, log = hasty
+    size = 15 * 1024 * 1024  # more than the sockets between hold
+    client.post(f"{session_url}/agents", json={**AGENT, "state": {"x": "x" * size}})
+
+    def begin(name: str) -> socket.socket:
+        reader = socket.create_connection(address.split(":"))
+        reader.sendall(request("GET", f"{session_url}/agents/{AGENT['agent_id']}", X_Request_ID=name))
+        assert reader.recv(1000).startswith(b"HTTP/1.1 200")
+        return reader
+
+    begin("gone").close()
+    with begin("slow") as slow:
+        for _ in range(100):
+            slow.recv(1)
+            if log.read_text():
+                break
+            sleep(0.1)
+        rest = sum(map(len, iter(lambda: slow.recv(1024 * 1024), b"")))
+
+    (line,) = [json.loads(line) for line in log.read_text().splitlines()]
+    assert rest < size  # the service has closed the connection
+    assert {"level", "timestamp", "message", "request_id", "seconds"} == line.keys()
+    assert ("warning", "answer not read in time", "slow", 1.0) == tuple(
+        line[name] for name in ("level", "message", "request_id", "seconds")
+    )
