@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class Form(NamedTuple):
     """What about a question is not a value.
 
-    Without `bounded`, documents are sizes.LEFT_OUT where they may be large; with it, the first rows have theirs, as many
-    as fit in `max_bytes`, and one more column says of each row whether it is one of these.
+    Without `bounded`, documents are sizes.LEFT_OUT where they may be large. With it, the first rows have theirs, as
+    many as fit in `max_bytes`; one more column says of each row whether it is one of these.
     """
 
     descending: bool
