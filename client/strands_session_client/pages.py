@@ -13,7 +13,7 @@ from strands_session_client.wire import Document
 
 LONGEST = 1000  # the most that the service gives at a time
 STEP = 50  # rows; no more than the SDK leaves by default, or old ones would outnumber those that are wanted
-_MAX_BYTES = 4 * 1024 * 1024  # of a page; where messages are large, it has fewer of them
+MAX_BYTES = 4 * 1024 * 1024  # of a page; where messages are large, it has fewer of them
 
 Query = Mapping[str, Any]
 
@@ -21,16 +21,19 @@ Query = Mapping[str, Any]
 class Pages:
     """Reads lists by their paths; the rows are in the field `name` of each page."""
 
-    def __init__(self, reader: Reader, cache: Cache, longest: int = LONGEST, step: int = STEP) -> None:
+    def __init__(
+        self, reader: Reader, cache: Cache, longest: int = LONGEST, step: int = STEP, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._reader = reader
         self._cache = cache
         self._longest = longest
+        self._max_bytes = max_bytes
         self._step = step if cache.is_on else 1
 
     def rows(self, path: str, name: str, query: Query, limit: int) -> Iterator[Document]:
         """The first `limit` rows."""
         while True:
-            target = _with_limit(_target(path, query), min(limit, self._longest))
+            target = _with_limit(self._target(path, query), min(limit, self._longest))
             page = self._reader.page(target, expects=name, name=target)
             yield from page.rows
             limit -= len(page.rows)
@@ -53,12 +56,12 @@ class Pages:
         begun = None
         try:
             while True:
-                target = _target(path, query)
+                target = self._target(path, query)
                 mine, begun = begun, None
                 # Where the next page begins is known if this one turns out to begin as it did.
                 kept = self._cache.get(target)
                 if kept and kept.next:
-                    begun = ahead.begin(partial(self._page, name), _target(path, _behind(query, kept.next)))
+                    begun = ahead.begin(partial(self._page, name), self._target(path, _behind(query, kept.next)))
                 page = (mine and mine.page(target)) or self._page(name, target)
                 yield from page.rows
                 if page.next is None:
@@ -74,13 +77,13 @@ class Pages:
         So the page behind it begins where it did.
         """
         kept = self._cache.get(target)
-        is_full = kept is not None and (kept.next is not None or kept.size >= _MAX_BYTES)
-        limit = kept.number if kept and is_full else self._longest
+        limit = self._longest
+        if kept and kept.number and (kept.next is not None or kept.size >= self._max_bytes):
+            limit = kept.number
         return self._reader.page(_with_limit(target, limit), expects=name, name=target)
 
-
-def _target(path: str, query: Query) -> str:
-    return f"{path}?{urlencode({'total': 'false', **query, 'max_bytes': _MAX_BYTES})}"
+    def _target(self, path: str, query: Query) -> str:
+        return f"{path}?{urlencode({'total': 'false', **query, 'max_bytes': self._max_bytes})}"
 
 
 def _with_limit(target: str, limit: int) -> str:

@@ -29,11 +29,11 @@ class Step(NamedTuple):
 class World:
     """What there is: words that no two writes share, by message, by agent and of the team; None where nothing is."""
 
-    def __init__(self, live_url: str, longest: list[int]) -> None:
+    def __init__(self, live_url: str, pages: list[tuple[int, int]]) -> None:
         elsewhere = live_url.replace("127.0.0.1", "localhost")
         # Two share what they read, one keeps it to itself, and one keeps nothing.
         ways = [(live_url, cache.DEFAULT_BYTES)] * 2 + [(elsewhere, cache.DEFAULT_BYTES), (live_url, 0)]
-        self._ways = [(*way, size) for way, size in zip(ways, longest, strict=True)]
+        self._ways = [(*way, *page) for way, page in zip(ways, pages, strict=True)]
         self._clients = [words.client_of(*way) for way in self._ways]
         self._session_id = new_id()
         self._words = (f"words {number}" for number in count())

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strands_session_client import cache
+from strands_session_client import pages as client_pages
 
 from .readers import CLIENTS, Step, World
 
@@ -30,6 +31,8 @@ steps = st.builds(
     st.integers(0, 12),
     st.none() | st.integers(0, 7),
 )
+# Of a page: all that there is, one message, some.
+MAX_BYTES = st.sampled_from([client_pages.MAX_BYTES, 1, 200])
 
 
 @pytest.fixture
@@ -44,15 +47,15 @@ def small_cache() -> Iterator[None]:
 @settings(max_examples=100)
 @given(
     script=st.lists(steps, min_size=20, max_size=40),
-    longest=st.lists(st.integers(1, 8), min_size=CLIENTS, max_size=CLIENTS),
+    pages=st.lists(st.tuples(st.integers(1, 8), MAX_BYTES), min_size=CLIENTS, max_size=CLIENTS),
     kept_bytes=st.sampled_from([cache.DEFAULT_BYTES, cache.DEFAULT_BYTES, 8_000, 2_000]),
 )
 def test_property_19_cached_answers_are_never_stale(
-    live_url: str, small_cache: None, script: list[Step], longest: list[int], kept_bytes: int
+    live_url: str, small_cache: None, script: list[Step], pages: list[tuple[int, int]], kept_bytes: int
 ) -> None:
     """Feature: session-backend-api, Property 19: Cached answers are never stale"""
     cache.clear()
-    world = World(live_url, longest)
+    world = World(live_url, pages)
     cache._store.limit = kept_bytes
 
     for step in script:

@@ -27,10 +27,10 @@ class Team(MultiAgentBase):
         return {"words": self._words}
 
 
-def client_of(url: str, cache_bytes: int, longest: int) -> PostgreSQLSessionRepository:
+def client_of(url: str, cache_bytes: int, longest: int, max_bytes: int) -> PostgreSQLSessionRepository:
     client = PostgreSQLSessionRepository(url, cache_bytes=cache_bytes)
     resources = client._stored
-    resources._pages = Pages(resources._reader, resources._reader._cache, longest, step=3)
+    resources._pages = Pages(resources._reader, resources._reader._cache, longest, 3, max_bytes)
     return client
 
 
