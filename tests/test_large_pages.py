@@ -84,6 +84,14 @@ def test_a_page_ends_before_it_has_more_than_max_bytes(
     assert expected == pages(conversation, query)
 
 
+def test_what_postgresql_counts_for_itself_loses_no_document(conversation: Conversation) -> None:
+    conversation.append(*["x" * 300] * 20, "")
+
+    found = pages(conversation, f"max_bytes={sum(conversation.sizes)}")
+
+    assert [[*range(20)], [20]] == found
+
+
 @settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.sampled_from([*KINDS]), st.integers(0, 9000)), min_size=1, max_size=9),

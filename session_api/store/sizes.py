@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -23,7 +24,9 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
 )
+from sqlalchemy.types import UserDefinedType
 
 from ..models import JSONText, is_document
 
@@ -45,15 +48,31 @@ def unless_large(document: ColumnElement[Any]) -> ColumnElement[Any]:
 def fitting(page: FromClause, order: Sequence[str], descending: bool) -> tuple[FromClause, ColumnElement[bool]]:
     """The page with the columns that it had, and whether a row is one of the first, which have `max_bytes` together.
 
-    The very first one always is. What lies behind rows that have as much while they are packed is not unpacked.
+    The very first one always is. Every document is unpacked once at most, and none behind rows that have as much while
+    they are packed.
     """
-    documents = [column for column in page.c if is_document(column)]
-    stored = _sum(_stored(document) for document in documents)
-    unpacked = _sum(func.octet_length(cast(document, Text)) for document in documents)
-    size = case((_through(stored, page, order, descending) <= _MAX_BYTES, unpacked), else_=stored)
-    sized = select(*page.c, size.label("size")).subquery("sized")
-    through = _through(sized.c.size, sized, order, descending)
-    return sized, or_(through <= _MAX_BYTES, through == sized.c.size)
+    stored = _sum(_stored(column) for column in page.c if is_document(column))
+    begins = _through(stored, page, order, descending) - stored < _MAX_BYTES
+    columns = [_unpacked(column, begins) if is_document(column) else column for column in page.c]
+    unpacked = select(*columns, begins.label("begins")).subquery("unpacked")
+
+    size = _sum(func.octet_length(column) for column in unpacked.c if is_document(column))
+    through = _through(size, unpacked, order, descending)
+    return unpacked, and_(unpacked.c.begins, or_(through <= _MAX_BYTES, through == size))
+
+
+def _unpacked(document: ColumnElement[Any], condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    text = cast(cast(document, Text), _Bpchar)
+    return type_coerce(case((condition, text)), JSONText).label(document.name)
+
+
+class _Bpchar(UserDefinedType[str]):
+    """Text under another name, by which statement.py knows that it is a document: back to `json` it would be parsed."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kwargs: Any) -> str:
+        return "bpchar"
 
 
 def _stored(document: ColumnElement[Any]) -> ColumnElement[Any]:
