@@ -91,11 +91,11 @@ class Keyring:
         if asks and seen is None:
             if not key_text.is_well_formed(text):
                 return None
-            seen = self._ask(text, name, self._as_stranger())
+            seen = self._ask(text, name, None, self._as_stranger())
         elif asks and seen:
             known_at = seen.at
             try:
-                seen = self._ask(text, name, nullcontext())
+                seen = self._ask(text, name, seen, nullcontext())
             except DatabaseUnavailable:
                 if self._clock() - known_at >= FRESH_SECONDS:
                     raise
@@ -136,9 +136,14 @@ class Keyring:
             seen.is_being_renewed |= renews
             return seen, renews or age >= FRESH_SECONDS
 
-    def _ask(self, text: str, name: bytes, permission: AbstractContextManager[None]) -> _Seen | None:
+    def _ask(
+        self, text: str, name: bytes, recalled: _Seen | None, permission: AbstractContextManager[None]
+    ) -> _Seen | None:
         """Look a key up; of all who come with it at once, as after a restart, one asks and the others wait for that."""
         with self._lock:
+            known = self._seen.get(name)
+            if known is not None and known is not recalled:
+                return known  # since this one looked, another one has asked and was answered
             begun = self._asked.get(name)
             if begun is None:
                 mine = self._asked[name] = Future[_Seen | None]()

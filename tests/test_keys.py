@@ -271,6 +271,24 @@ def test_of_many_who_come_with_the_same_new_key_at_once_one_asks_and_all_are_let
     assert 1 == len(sent)
 
 
+def test_who_looked_before_another_one_was_answered_does_not_ask_again(
+    ring: Keyring, issued: issuing.Issued, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recall = ring._recall
+
+    def recall_and_be_overtaken(name: bytes) -> Any:
+        recalled = recall(name)
+        monkeypatch.undo()
+        assert issued.key == ring.find(issued.text)
+        return recalled
+
+    monkeypatch.setattr(ring, "_recall", recall_and_be_overtaken)
+    found = ring.find(issued.text)
+
+    assert issued.key == found
+    assert 1 == len(sent)
+
+
 def test_of_many_who_come_with_the_same_key_all_hear_that_it_cannot_be_looked_up(
     database_url: str, db: Database, issued: issuing.Issued, sent: list[str]
 ) -> None:
