@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import flask_migrate
@@ -23,10 +23,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import update
 from sqlalchemy.engine import Connection, make_url
 
-from session_api import config, create_app, issuing, models, values
+from session_api import config, create_app, issuing, key_text, models, values
 from session_api.db import Database
+from session_api.key_table import api_keys
 from session_api.models import AgentKey, SessionKey
 
 from .sent import statements_of
@@ -141,6 +143,14 @@ def issue(
 ) -> str:
     db = app.extensions["session_api_database"]
     return issuing.issue(db, secret, tenant_id=tenant, name="test", scopes=scopes, expires_at=expires_at).text
+
+
+def expire(app: Flask, key: str) -> None:
+    """Let the key have expired; none can be made that has."""
+    db = app.extensions["session_api_database"]
+    digest = key_text.digest(key, KEYED["API_KEY_SECRET"])
+    past = datetime.now(timezone.utc) - timedelta(seconds=1)
+    db.run(lambda tx: tx.execute(update(api_keys).where(api_keys.c.hash == digest).values(expires_at=past)))
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from time import sleep
+from datetime import datetime, timezone
 
 import pytest
 from flask import Flask
@@ -14,7 +13,7 @@ from session_api.key_table import SCOPES
 from session_api.keyring import Keyring
 from session_api.store import api_keys
 
-from .conftest import KEYED, issue, keyed, make_settings, new_key
+from .conftest import KEYED, expire, issue, keyed, make_settings, new_key
 
 # As in production: nothing is open but the probes. Nothing connects to a database in order to have routes.
 CLOSED = {"docs_access": "key", "metrics_access": "key"}
@@ -56,11 +55,11 @@ def by_scopes(app: Flask) -> dict[tuple[str, ...], str]:
 @pytest.fixture(scope="module")
 def not_keys(app: Flask) -> dict[str, str]:
     """What may come instead of a key, all with every scope where it had any."""
-    soon = datetime.now(timezone.utc) + timedelta(milliseconds=100)
-    expired, revoked, valid = new_key(app, *SCOPES, expires_at=soon), new_key(app, *SCOPES), new_key(app, *SCOPES)
+    expired, revoked, valid = (new_key(app, *SCOPES) for _ in range(3))
     db = app.extensions["session_api_database"]
-    db.run(api_keys.revoke, Keyring(db, [KEYED["API_KEY_SECRET"]]).find(revoked).key_id, soon)
-    sleep(0.1)
+    revoked_id = Keyring(db, [KEYED["API_KEY_SECRET"]]).find(revoked).key_id
+    db.run(api_keys.revoke, revoked_id, datetime.now(timezone.utc))
+    expire(app, expired)
     return {
         "none": "",
         "expired": f"Bearer {expired}",
