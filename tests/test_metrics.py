@@ -80,10 +80,10 @@ def test_requests_in_flight_are_those_of_all_processes(live_url: str) -> None:
 
 
 def until(happens: Callable[[], bool]) -> bool:
-    for _ in range(100):
+    for _ in range(1500):
         if happens():
             return True
-        sleep(0.1)
+        sleep(0.02)
     return False
 
 
@@ -134,8 +134,13 @@ def test_the_pool_is_shown_as_it_is_and_waiting_for_it_is_counted(database_url: 
     before = value(client.get("/metrics").text, waits)
     lease = pool.take()
     busy = client.get("/metrics").text
-    threading.Timer(0.05, pool.give, [lease]).start()
-    client.get("/api/v1/sessions")
+
+    def give_when_waited_for() -> None:
+        if until(lambda: bool(pool._gate._waiting)):
+            pool.give(lease)
+
+    threading.Thread(target=give_when_waited_for).start()
+    assert 200 == client.get("/api/v1/sessions").status_code
     after = client.get("/metrics").text
     pool.dispose()
 
