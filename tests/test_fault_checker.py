@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Thread
 from typing import Any
 
 import psycopg2
@@ -23,7 +23,7 @@ from faults.recorded import Target
 from faults.workers import Worker, session_id
 from strands_session_client.errors import SessionRepositoryError
 
-from .mutants import MUTANTS, Mutate
+from .mutants import MUTANTS, Mutate, Pending
 
 STEPS = 20
 _seeds = count(1)
@@ -47,16 +47,17 @@ def served(app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def broken_promises(app: Flask, database_url: str, tmp_path: Path) -> Callable[[list[Timer]], set[str]]:
+def broken_promises(app: Flask, database_url: str, tmp_path: Path) -> Callable[[Pending], set[str]]:
     """The rules that a small run finds broken: two clients do all that those of a fault run do."""
     plain = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def rows(query: str) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(plain)) as connection, connection.cursor() as cursor:
+            connection.autocommit = True  # or the next query may see this one's transaction, not gone yet
             cursor.execute(query)
             return cursor.fetchall()
 
-    def broken_promises(pending: list[Timer]) -> set[str]:
+    def broken_promises(pending: Pending) -> set[str]:
         seed = next(_seeds)
         history = tmp_path / f"{seed}"
         recorder = Recorder(history)
@@ -65,8 +66,8 @@ def broken_promises(app: Flask, database_url: str, tmp_path: Path) -> Callable[[
             workers = [worker for process in range(2) for worker in load.workers(target, seed, process, recorder)]
             with ThreadPoolExecutor(len(workers)) as threads:
                 list(threads.map(steps, workers))
-            for timer in pending:
-                timer.join()
+            for finish in pending:
+                finish()
             api = final.through_api(url, session_id(seed, 0)[:-1])
             sql = final.by_sql(rows, session_id(seed, 0)[:-1])
         reader = Reader(history)
@@ -82,10 +83,10 @@ def steps(worker: Worker) -> None:
 
 
 def test_every_mutant_is_caught_and_the_service_as_it_is_keeps_its_promises(
-    broken_promises: Callable[[list[Timer]], set[str]], database_url: str
+    broken_promises: Callable[[Pending], set[str]], database_url: str
 ) -> None:
     def found(mutate: Mutate) -> set[str]:
-        pending: list[Timer] = []
+        pending: Pending = []
         with pytest.MonkeyPatch.context() as patch:
             mutate(patch, database_url, pending)
             return broken_promises(pending)
