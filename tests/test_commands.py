@@ -269,13 +269,13 @@ def test_without_a_schema_a_command_says_what_to_do(server_url: str) -> None:
 def erased(keyed_app: Flask) -> Iterator[tuple[Tenant, Tenant]]:
     """Two tenants with the same ids and marked content; the first is for the test to erase."""
     both = Tenant(keyed_app), Tenant(keyed_app)
-    for number, each in enumerate(both):
+    for each in both:
         for session_id in ("s1", "s2"):
             family(each, session_id)
-            marked = {"role": "user", "content": [{"text": f"{CANARY}-{number}"}]}
+            marked = {"role": "user", "content": [{"text": f"{CANARY}-{each.name}"}]}
             url = f"/api/v1/sessions/{session_id}/agents/assistant"
             each.ask("POST", f"{url}/messages", {**HELLO, "message_id": 1, "message": marked})
-            each.ask("PUT", url, {"state": {"secret": f"{CANARY}-{number}"}})
+            each.ask("PUT", url, {"state": {"secret": f"{CANARY}-{each.name}"}})
     yield both
     keyed_app.extensions["session_api_database"].run(api_keys.delete_all, both[1].name)
 
@@ -297,8 +297,9 @@ def test_after_an_erasure_a_dump_does_not_hold_what_the_tenant_wrote(
     receipt = json.loads(flask("tenants", "erase", gone.name, "--yes").stdout)
     after = dump(database_url)
 
-    assert (4, 4) == (before.count(f"{CANARY}-0"), before.count(f"{CANARY}-1"))
-    assert (0, 4) == (after.count(f"{CANARY}-0"), after.count(f"{CANARY}-1"))
+    marks = [f"{CANARY}-{each.name}" for each in erased]
+    assert [4, 4] == [before.count(mark) for mark in marks]
+    assert [0, 4] == [after.count(mark) for mark in marks]
     assert gone.name in before
     assert gone.name not in after
     counts = {"sessions": 2, "agents": 2, "messages": 4, "multi_agents": 2, "keys": 1}

@@ -16,6 +16,7 @@ from .conftest import AGENT, HELLO
 from .sent import statements_of
 
 LONG = 100_000
+STEP = 10_000
 # An index of 100,000 rows is two levels deeper than one of 50; each level is a page more for every descent, and a page
 # of the table may be split over two.
 DEEPER = 8
@@ -31,10 +32,12 @@ def lengths(app, db: Database) -> list[str]:
         client.post("/api/v1/sessions/flat/agents", json={**AGENT, "agent_id": agent_id})
         fill = text(
             "INSERT INTO session_messages SELECT 'flat', 'default', :agent, id, :message, NULL, 1, now(), now()"
-            " FROM generate_series(0, :last) AS id"
+            " FROM generate_series(:first, :last) AS id"
         )
-        values = {"agent": agent_id, "message": json.dumps(HELLO["message"]), "last": length - 1}
-        db.run(lambda tx, fill=fill, values=values: tx.execute(fill, values))
+        values = {"agent": agent_id, "message": json.dumps(HELLO["message"])}
+        for first in range(0, length, STEP):  # no statement may take more than 8 s, however slow the machine is
+            part = {**values, "first": first, "last": min(first + STEP, length) - 1}
+            db.run(lambda tx, fill=fill, part=part: tx.execute(fill, part))
         urls.append(f"/api/v1/sessions/flat/agents/{agent_id}")
     db.run(lambda tx: tx.execute(text("VACUUM ANALYZE session_messages")))
     return urls

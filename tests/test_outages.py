@@ -20,6 +20,7 @@ from faults.proxy import Proxy, to_database, to_port
 from strands_session_client import PostgreSQLSessionRepository
 
 from .conftest import ROOT, environment, free_port, new_id, wait_until_ready
+from .test_metrics import in_flight
 
 # The promise is 2 s: the service asks once a tenth of a second here, and how long an answer takes is not counted.
 READY_TENTHS = 20
@@ -202,6 +203,7 @@ def test_clients_ask_less_during_an_outage_and_no_more_than_once_a_call_after_it
     way = Proxy(to_port(urlsplit(url).port))
     appenders = appending(f"http://127.0.0.1:{way.port}")
     sleep(1)
+    until(lambda: all(len(appender.acknowledged) >= 25 for appender in appenders))
     before = len(way.requests)
 
     outage.begin()
@@ -239,7 +241,7 @@ def test_a_stop_finishes_what_was_begun(outage: Outage, start, appending) -> Non
     location = f"{url}{session.headers['Location']}"
     slow = threading.Thread(target=lambda: answers.append(requests.put(location, json=put).status_code))
     slow.start()
-    sleep(0.5)
+    until(lambda: in_flight(url) == 2)  # of which one asks for the figure
 
     process.terminate()
     sleep(0.5)
