@@ -61,7 +61,8 @@ class Proxy:
         self._lock = threading.Lock()
         self.accepted = 0
         self.requests: list[float] = []
-        self.answered = 0  # bytes
+        self.asked = 0  # bytes, passed on or not
+        self.answered = 0  # bytes that were passed on
         self.calm()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -127,6 +128,7 @@ class Proxy:
     def _pass(self, link: _Link, source: socket.socket, target: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self.asked += 0 if answers else len(data)
                 if not answers and b" HTTP/1.1\r\n" in data:
                     self.requests.append(monotonic())
                 while not self._flows.wait(0.05) and not link.has_ended:

@@ -20,7 +20,6 @@ from faults.proxy import Proxy, to_database, to_port
 from strands_session_client import PostgreSQLSessionRepository
 
 from .conftest import ROOT, environment, free_port, new_id, wait_until_ready
-from .test_metrics import in_flight
 
 # The promise is 2 s: the service asks once a tenth of a second here, and how long an answer takes is not counted.
 READY_TENTHS = 20
@@ -236,12 +235,13 @@ def test_a_stop_finishes_what_was_begun(outage: Outage, start, appending) -> Non
     url, process = start()
     session = requests.post(f"{url}/api/v1/sessions", json={"session_id": new_id()})
     outage.proxy.stall()
+    asked = outage.proxy.asked
     answers: list[int] = []
     put = {"session_type": "CHANGED"}
     location = f"{url}{session.headers['Location']}"
     slow = threading.Thread(target=lambda: answers.append(requests.put(location, json=put).status_code))
     slow.start()
-    until(lambda: in_flight(url) == 2)  # of which one asks for the figure
+    until(lambda: outage.proxy.asked > asked)
 
     process.terminate()
     sleep(0.5)
