@@ -243,10 +243,20 @@ def agent_key(session_id: str, agent_url: str) -> AgentKey:
     return AgentKey(models.DEFAULT_TENANT, session_id, "assistant")
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """For a server that sets SO_REUSEADDR, as all here do; on Linux, nobody else is given it until the tests end."""
+    probe = socket.socket()
+    if sys.platform == "linux":  # elsewhere the server would not get it either
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _reserved.append(probe)
+    probe.bind(("127.0.0.1", 0))
+    port = int(probe.getsockname()[1])
+    if probe not in _reserved:
+        probe.close()
+    return port
 
 
 @pytest.fixture(scope="session")

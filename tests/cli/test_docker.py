@@ -177,9 +177,7 @@ def test_down_and_status_need_no_docker_to_see_that_nothing_runs(project, cli, n
 
 
 def test_up_says_that_the_port_is_taken_and_where_to_choose_another(backend, cli, docker, port):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", port)):
         result = cli("up", "--detach")
 
     assert 1 == result.exit_code
@@ -190,10 +188,7 @@ def test_up_says_that_the_port_is_taken_and_where_to_choose_another(backend, cli
 
 def test_a_port_that_the_backend_itself_holds_is_no_obstacle(backend, cli, docker, port):
     docker.runs("session-api")
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", port))
-        own.listen()
-
+    with socket.create_server(("127.0.0.1", port)):
         cli.ok("up", "--detach")
 
 

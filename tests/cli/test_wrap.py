@@ -189,11 +189,11 @@ def test_run_of_a_project_without_the_backend_is_the_originals(here, original, d
 
 def test_run_says_that_the_backends_port_is_taken(wrapped, docker, wrap, port, capfd):
     env_files.keep(wrapped / "session_backend/.env", {"API_PORT": str(port)})
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        with pytest.raises(subprocess.CalledProcessError):  # which the original does not catch
-            wrap("run")
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(subprocess.CalledProcessError),  # which the original does not catch
+    ):
+        wrap("run")
 
     assert f"Port {port} is taken" in capfd.readouterr().err
     assert [] == docker.calls("up")
