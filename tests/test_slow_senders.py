@@ -37,8 +37,8 @@ def test_others_are_answered_while_50_send_a_byte_a_second_and_50_sit_idle(
 ) -> None:
     def write_and_read(_: int) -> tuple[int, int]:
         session_id = new_id()
-        made = requests.post(f"{live_url}/api/v1/sessions", json={"session_id": session_id}, timeout=5)
-        return made.status_code, requests.get(f"{live_url}/api/v1/sessions/{session_id}", timeout=5).status_code
+        made = requests.post(f"{live_url}/api/v1/sessions", json={"session_id": session_id}, timeout=30)
+        return made.status_code, requests.get(f"{live_url}/api/v1/sessions/{session_id}", timeout=30).status_code
 
     with ThreadPoolExecutor(8) as clients:
         answers = set(clients.map(write_and_read, range(200)))
@@ -76,7 +76,7 @@ def test_others_are_answered_while_bodies_of_refused_requests_keep_coming(
     keyed_url: str, strangers: list[socket.socket]
 ) -> None:
     refused = [stranger.recv(12) for stranger in strangers]
-    others = [requests.get(f"{keyed_url}/health/live", timeout=5).status_code for _ in range(20)]
+    others = [requests.get(f"{keyed_url}/health/live", timeout=30).status_code for _ in range(20)]
 
     assert [b"HTTP/1.1 401"] * 4 == refused
     assert [200] * 20 == others

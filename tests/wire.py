@@ -52,7 +52,7 @@ def send(url: str, data: bytes, *, and_stop: bool = False) -> Answer:
     """The answer to these bytes; `and_stop` tells the server that no more will come."""
     address = urlsplit(url)
     method = data.partition(b" ")[0].decode("latin-1")
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
         # A server may answer before it has read everything, and close.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
