@@ -63,6 +63,7 @@ def test_several_upgrades_at_once_migrate_once(fresh_url: str) -> None:
     # All of them have got as far as the lock before the first one gets it; no more than that makes them wait.
     engine = create_engine(fresh_url)
     with engine.begin() as holder, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+        holder.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")  # the role may have another
         holder.execute(select(func.pg_advisory_xact_lock(LOCK)))
         processes = [flask(fresh_url, "db", "upgrade") for _ in range(3)]
         deadline = monotonic() + 60

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 import requests
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import Connection
 
 from session_api.version import __version__
 
 from .balanced import EXAMPLE, Caller, Instance, assert_nothing_was_noticed, balancing, calling, two_instances
 from .conftest import ROOT
-from .test_migrations import run
+from .test_migrations import flask, run
 
 # All that the rule lets a release do at once (docs/operations.md: expand, then contract).
 EXPANSION = '''"""What a next release may add."""
@@ -83,3 +87,48 @@ def test_nobody_notices_an_upgrade_nor_the_way_back(
     new, old = "next", __version__
     assert [[new, old], [new, new], [old, new], [old, old]] == seen
     assert_nothing_was_noticed(callers)
+
+
+WAITING = """
+SELECT count(*) FROM pg_locks
+WHERE relation = CAST(:name AS regclass) AND waitstart < now() - CAST(:seconds AS interval)
+"""
+
+
+def wait_for_a_waiter(watcher: Connection, name: str, seconds: str = "0") -> None:
+    """Return when somebody has waited for a lock on the table for so long."""
+    deadline = monotonic() + 60
+    while not watcher.execute(text(WAITING), {"name": name, "seconds": seconds}).scalar():
+        assert monotonic() < deadline
+        sleep(0.05)
+
+
+def test_an_upgrade_that_a_deadlock_with_a_request_ends_begins_again(next_release: Path, fresh_url: str) -> None:
+    run(fresh_url, "db", "upgrade")
+    engine = create_engine(fresh_url)
+    with (
+        ThreadPoolExecutor(1) as thread,
+        engine.begin() as request,
+        engine.connect() as other,
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher,
+    ):
+        for each in (request, other):  # the role may have limits
+            each.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            each.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            each.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        request.exec_driver_sql("LOCK TABLE session_messages IN ROW EXCLUSIVE MODE")
+        other.exec_driver_sql("LOCK TABLE session_agents IN ROW EXCLUSIVE MODE")
+        upgrade = flask(fresh_url, "db", "upgrade", code=next_release)
+        wait_for_a_waiter(watcher, "session_agents")  # the upgrade, which has locked the sessions
+        asked = thread.submit(request.exec_driver_sql, "LOCK TABLE sessions IN ROW SHARE MODE")
+        # Who waits looks for a deadlock once, after a second; when there is one, only the upgrade has not looked yet.
+        wait_for_a_waiter(watcher, "sessions", "2 s")
+        other.rollback()
+        asked.result()
+    output = upgrade.communicate(timeout=60)[0]
+    with engine.connect() as connection:
+        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    engine.dispose()
+
+    assert (0, "next") == (upgrade.returncode, revision), output
+    assert "begins again" in output
