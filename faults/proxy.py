@@ -14,6 +14,8 @@ from sqlalchemy.engine import URL, make_url
 
 Connect = Callable[[], socket.socket]
 
+# What libpq says when it closes a connection, which may be long after the next one was opened.
+_TERMINATE = b"X\x00\x00\x00\x04"
 _WITHOUT_GOODBYE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close() resets the connection
 
 
@@ -48,7 +50,8 @@ class Proxy:
     `stall` keeps connections open and passes nothing on; `cut` closes them and `reset` does so without a goodbye.
     `cut_requests` and `cut_halves` close when the next request comes, before anything or with half of it passed on;
     `cut_answers` lets requests through and closes when the next answer comes: the server did the work, the client
-    never hears of it. `delay` (seconds), `bytes_per_second` and `refuses` hold while they are set; `calm` ends all.
+    never hears of it. A goodbye is no request. `delay` (seconds), `bytes_per_second` and `refuses` hold while they are
+    set; `calm` ends all.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -133,9 +136,9 @@ class Proxy:
                     self.requests.append(monotonic())
                 while not self._flows.wait(0.05) and not link.has_ended:
                     pass
-                if link.has_ended or link.is_mute or self._is_to_cut("answer" if answers else "request"):
+                if link.has_ended or link.is_mute or self._is_to_cut("answer" if answers else "request", data):
                     break
-                if not answers and self._is_to_cut("half"):
+                if not answers and self._is_to_cut("half", data):
                     link.is_mute = True  # an answer to the half may be faster than the end
                     target.sendall(data[: len(data) // 2])
                     break
@@ -145,9 +148,9 @@ class Proxy:
         link.leave()
         self._links.discard(link)
 
-    def _is_to_cut(self, what: str) -> bool:
+    def _is_to_cut(self, what: str, data: bytes) -> bool:
         with self._lock:
-            if not self._to_cut[what]:
+            if not self._to_cut[what] or data == _TERMINATE:
                 return False
             self._to_cut[what] -= 1
             return True

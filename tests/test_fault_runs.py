@@ -164,6 +164,16 @@ def test_the_proxy_cuts_before_within_and_after(echo: Proxy, cut, received: list
     assert echo.received.empty()
 
 
+def test_the_goodbye_of_another_connection_is_not_what_the_proxy_cuts(echo: Proxy) -> None:
+    goodbye = b"X\x00\x00\x00\x04"
+    with socket.create_connection(("127.0.0.1", echo.port), 5) as connection:
+        echo.cut_requests()
+        connection.sendall(goodbye)
+
+        assert goodbye == connection.recv(1024)
+        assert b"" == ask(echo)
+
+
 def test_the_proxy_resets_and_refuses_until_it_is_calm(echo: Proxy) -> None:
     with socket.create_connection(("127.0.0.1", echo.port), 30) as connection:
         connection.sendall(b"question")
