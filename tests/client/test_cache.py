@@ -292,7 +292,7 @@ def test_a_forked_child_can_use_it_whatever_other_threads_did_at_that_moment(ser
         if child == 0:
             read = threading.Thread(target=repository.read_agent, args=("s1", "a1"), daemon=True)
             read.start()
-            read.join(10)
+            read.join(60)
             os._exit(1 if read.is_alive() else 0)
         statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     over.set()
