@@ -145,7 +145,9 @@ def test_a_directory_that_is_not_there_is_named(here, cli):
 def test_a_failed_init_leaves_nothing_behind_and_says_why(here):
     # No file may be larger than a block, so the first long one fails when half the project is written.
     command = ["bash", "-c", 'ulimit -f 2; exec "$@"', "limited", *COMMAND, "init", "my-agent"]
-    failed = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    # Nor may it keep compiled modules: Python would leave them cut off, and whoever imports them next would fail.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    failed = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
 
     assert 1 == failed.returncode
     assert f"Error: {here / 'my-agent'} can't be made: File too large." == failed.stderr.splitlines()[-1]
