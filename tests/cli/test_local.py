@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -100,7 +101,7 @@ def test_another_up_leaves_the_one_that_runs_alone(place, up, run):
 
 def test_a_killed_service_is_seen_to_be_gone_and_can_be_started_again(place, up, run):
     requests.post(f"{up}/api/v1/sessions", json={"session_id": "kept"})
-    master = min(process.pid for process in _of(place) if "serve" in process.cmdline())
+    master = json.loads((place / "session_backend/local/service.json").read_text())["pid"]
     workers = psutil.Process(master).children()
     os.kill(master, signal.SIGKILL)
     psutil.wait_procs(workers, timeout=30)
