@@ -32,7 +32,8 @@ def is_held(path: Path) -> bool:
         return False
     with path.open("rb") as claim:
         try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that nobody who looks at the same moment is taken for its holder.
+            fcntl.flock(claim, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False
