@@ -65,6 +65,14 @@ class Misbehaving:
             self._server.server_activate()
         self._server.serve_forever(0.05)
 
+    def first(self) -> Received:
+        """The first request; the client may have given up before the server got to it."""
+        deadline = time.monotonic() + 60
+        while not self.received:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return self.received[0]
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()

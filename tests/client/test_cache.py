@@ -126,11 +126,11 @@ def test_a_condition_is_tried_again_like_any_request(serve, steps, agents, uncha
 
 
 def test_an_outage_is_an_error_and_not_what_is_kept(serve, steps, agents):
-    repository = PostgreSQLSessionRepository(serve(agents("good", '"v1"'), steps.refuse(503)).url, timeout=0.2)
-    repository.read_agent("s1", "a1")
+    server = serve(agents("good", '"v1"'), steps.refuse(503))
+    PostgreSQLSessionRepository(server.url).read_agent("s1", "a1")
 
     with pytest.raises(DatabaseConnectionError):
-        repository.read_agent("s1", "a1")
+        PostgreSQLSessionRepository(server.url, timeout=0.2).read_agent("s1", "a1")
 
 
 def test_readers_never_fall_behind_a_writer(live_url):

@@ -164,7 +164,7 @@ def test_no_error_shows_the_key_nor_does_a_variable_on_the_way_that_it_came(serv
     with pytest.raises(SessionRepositoryError) as failed:
         repository.create_session(Session("s1", SessionType.AGENT))
 
-    assert f"Bearer {KEY}" == server.received[0].headers["Authorization"]
+    assert f"Bearer {KEY}" == server.first().headers["Authorization"]
     assert "" == shown(failed.value)
 
 
