@@ -86,7 +86,9 @@ def built(**arguments: str) -> Iterator[Stage]:
     # Not pytest's folder, which is closed to the image's user.
     directory = Path(tempfile.mkdtemp(prefix="image-"))
     directory.chmod(0o755)
+    before = os.umask(0o022)  # Docker's, whatever this shell has
     image = Replay(ROOT, directory, **arguments).image
+    os.umask(before)
     for path in (image.root, *image.root.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & ~0o222)
