@@ -44,7 +44,7 @@ def test_it_is_read_in_the_callers_context():
 def test_nobody_waits_for_it_at_the_end_of_the_program():
     script = "from threading import Event; from strands_session_client import ahead as a; a.begin(Event().wait, None)"
 
-    ended = subprocess.run([sys.executable, "-c", script], timeout=30)
+    ended = subprocess.run([sys.executable, "-c", script], timeout=120)
 
     assert 0 == ended.returncode
 
