@@ -243,7 +243,8 @@ def command(fresh_url: str) -> Iterator[Callable[..., Result]]:
     """`flask …` in the process of the test, on a database that is migrated."""
     app = create_app(make_settings(fresh_url))
     runner = app.test_cli_runner()
-    assert 0 == runner.invoke(args=["db", "upgrade"]).exit_code
+    upgraded = runner.invoke(args=["db", "upgrade"])
+    assert 0 == upgraded.exit_code, upgraded.output
     yield lambda *arguments: runner.invoke(args=arguments)
     app.extensions["session_api_database"].dispose()
 
