@@ -35,7 +35,8 @@ RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     && pip uninstall --yes pip
 
 WORKDIR /app
-COPY wsgi.py gunicorn.conf.py ./
+# Readable for the user below, whatever umask the checkout was made with.
+COPY --chmod=0644 wsgi.py gunicorn.conf.py ./
 
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001

@@ -102,6 +102,7 @@ def test_the_agents_image_is_made_and_runs_as_its_dockerfile_says(installed: Ins
     for path in in_context(project):
         (context / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project / path, context / path)
+        (context / path).chmod(0o600)  # as a strict umask leaves it
     python = make_environment(tmp_path / "environment")
     port = str(free_port())
     command: list[str] = []
@@ -114,6 +115,8 @@ def test_the_agents_image_is_made_and_runs_as_its_dockerfile_says(installed: Ins
             pip = [sys.executable, "-m", "pip", "--python", str(python)]
             done = subprocess.run([*pip, *words[1:], "--no-index"], capture_output=True, text=True)
             assert 0 == done.returncode, done.stderr
+        elif name == "RUN" and rest.startswith("chmod"):
+            subprocess.run(["sh", "-ec", rest], cwd=app, check=True)
         elif name == "COPY":
             source, target = rest.split()
             shutil.copytree(context / source, app / target)
@@ -124,6 +127,7 @@ def test_the_agents_image_is_made_and_runs_as_its_dockerfile_says(installed: Ins
         elif name == "USER":
             assert 10000 <= int(rest.partition(":")[0])
     before = files(app)
+    unreadable = [path for path in app.rglob("*") if path.stat().st_mode & 0o044 != 0o044]
     sessions = tmp_path / "sessions"
 
     log = tmp_path / "log"
@@ -144,6 +148,7 @@ def test_the_agents_image_is_made_and_runs_as_its_dockerfile_says(installed: Ins
     code = process.wait(30)
     ill = subprocess.run([python, *probe[1:]], check=False, stderr=subprocess.DEVNULL).returncode
 
+    assert [] == unreadable
     assert ["api", "agent", "deployment"] == sorted({Path(path).parts[0] for path in in_context(project)}, key=len)
     assert "I will remember that." == answer
     assert (0, True) == (well, ill != 0)

@@ -104,6 +104,8 @@ class Replay:
 
     def _copy(self, rest: str) -> None:
         *sources, target = shlex.split(rest)
+        # As in a checkout that was made under a strict umask.
+        mode = int(sources.pop(0).removeprefix("--chmod="), 8) if sources[0].startswith("--chmod=") else 0o600
         for source in sources:
             assert let_through(self.context, source), f".dockerignore keeps {source} from COPY {rest}"
             found, goal = self.context / source, self.image.directory / target
@@ -112,7 +114,8 @@ class Replay:
             else:
                 goal = goal / found.name if target.endswith("/") else goal
                 goal.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(found, goal)
+                shutil.copyfile(found, goal)
+                goal.chmod(mode)
 
     def _run(self, rest: str) -> None:
         while rest.startswith("--mount="):

@@ -187,6 +187,12 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def test_its_user_can_read_what_comes_from_a_checkout_of_any_umask(image: Stage) -> None:
+    readable = {path.name for path in image.directory.iterdir() if path.stat().st_mode & 0o004}
+
+    assert {"wsgi.py", "gunicorn.conf.py"} == readable
+
+
 def test_the_service_is_the_first_process_and_its_user_a_high_number(image: Stage) -> None:
     user, group = image.user.split(":")
 
