@@ -154,6 +154,18 @@ def test_every_list_is_bounded(client: FlaskClient, small: Settings, session_url
         assert 9 == client.get(f"{url}&max_bytes=30000").json["total"]
 
 
+def test_rows_without_documents_are_no_reason_for_a_large_one_behind_them(client: FlaskClient) -> None:
+    prefix = new_id()
+    for number, state in enumerate([None, None, {"key": "x" * 9_900}, None]):
+        client.post("/api/v1/sessions", json={"session_id": f"{prefix}{number}", "multi_agent_state": state})
+
+    short = client.get(f"/api/v1/sessions?prefix={prefix}&max_bytes=5000").json
+    behind = client.get(f"/api/v1/sessions?prefix={prefix}&max_bytes=5000&after={short['next']}").json
+
+    found = [[row["session_id"].removeprefix(prefix) for row in page["sessions"]] for page in (short, behind)]
+    assert [["0", "1"], ["2"]] == found
+
+
 def _refusal(answer: TestResponse) -> tuple[int, list[str]]:
     return answer.status_code, list(answer.json["details"])
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     FromClause,
+    FunctionElement,
     Text,
     and_,
     bindparam,
@@ -52,13 +53,14 @@ def fitting(page: FromClause, order: Sequence[str], descending: bool) -> tuple[F
     they are packed.
     """
     stored = _sum(_stored(column) for column in page.c if is_document(column))
-    begins = _through(stored, page, order, descending) - stored < _MAX_BYTES
+    begins = _so_far(func.sum(stored), page, order, descending) - stored < _MAX_BYTES
     columns = [_unpacked(column, begins) if is_document(column) else column for column in page.c]
     unpacked = select(*columns, begins.label("begins")).subquery("unpacked")
 
     size = _sum(func.octet_length(column) for column in unpacked.c if is_document(column))
-    through = _through(size, unpacked, order, descending)
-    return unpacked, and_(unpacked.c.begins, or_(through <= _MAX_BYTES, through == size))
+    through = _so_far(func.sum(size), unpacked, order, descending)
+    is_first = _so_far(func.count(), unpacked, order, descending) == literal_column("1")
+    return unpacked, and_(unpacked.c.begins, or_(through <= _MAX_BYTES, is_first))
 
 
 def _unpacked(document: ColumnElement[Any], condition: ColumnElement[bool]) -> ColumnElement[Any]:
@@ -83,7 +85,9 @@ def _sum(sizes: Iterable[ColumnElement[Any]]) -> ColumnElement[Any]:
     return reduce(add, (func.coalesce(size, literal_column("0")) for size in sizes))
 
 
-def _through(size: ColumnElement[Any], rows: FromClause, order: Sequence[str], descending: bool) -> ColumnElement[Any]:
-    """The sizes of all rows as far as this one."""
+def _so_far(
+    aggregate: FunctionElement[Any], rows: FromClause, order: Sequence[str], descending: bool
+) -> ColumnElement[Any]:
+    """The aggregate of all rows as far as this one."""
     by = [rows.c[name].desc() if descending else rows.c[name] for name in order]
-    return func.sum(size).over(order_by=by, rows=(None, 0))
+    return aggregate.over(order_by=by, rows=(None, 0))
