@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from session_api.config import Settings
+from session_api.db import Database
 
 from .conftest import AGENT, new_id
+from .sent import statements_of
 
 KINDS = {
     "packs well": lambda size: "x" * size,
@@ -181,6 +183,21 @@ def test_it_is_two_statements_where_rows_may_be_large_and_one_where_not(
         costs.append(len(sent))
 
     assert [1, 2] == costs
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=0&max_bytes=1"])
+def test_a_page_of_no_rows_is_one_statement_that_reads_no_document(
+    conversation: Conversation, db: Database, query: str
+) -> None:
+    conversation.append(*[text(20_000) for text in KINDS.values()])
+    with statements_of(db, complete=True) as sent:
+        tag = conversation.read(query).headers["ETag"]
+        assert 304 == conversation.read(query, If_None_Match=tag).status_code
+
+    rows = [db.read(lambda tx, sql=sql: tx.exec_driver_sql(sql.replace("%", "%%")).all()) for sql in sent]
+
+    assert 2 == len(rows)
+    assert "content" not in str(rows)
 
 
 @pytest.mark.parametrize("a_im", [{}, {"A_IM": "feed"}])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     FromClause,
     Integer,
@@ -78,11 +77,7 @@ def rest(lists: Lists[Any], form: Form) -> Statement:
     last = [func.array_agg(first.c[column.name])[number].label(f"last_{column.name}") for column in order]
     seen = select(same.label("same"), *last).select_from(first).subquery("seen")
 
-    wanted = bindparam("documents", type_=Boolean)
-    columns = [
-        case((wanted, column)).label(column.name) if is_document(column) else column for column in _columns(lists, form)
-    ]
-    rows = _page(lists, form._replace(behind=False), columns)
+    rows = _page(lists, form._replace(behind=False), _columns(lists, form))
     rows = rows.where(seen.c.same, _behind(order, [seen.c[f"last_{name}"] for name in lists.order], form.descending))
     lateral = rows.limit(_LIMIT).lateral("rest")
     total = case((seen.c.same, _total(lists, form))) if form.with_total else null()

@@ -45,7 +45,7 @@ class Lists(Generic[Row]):
         Raises NotFound for the parent.
         """
         question = _Question(self, tx, parent, page, filters or {})
-        found, fitting = question.ask(list_statements.whole, page.limit + 1, {})
+        found, fitting = question.ask(list_statements.whole, page.limit, {})
         if not found:
             there = question.run(list_statements.without_rows, {})
             if not there:
@@ -64,8 +64,8 @@ class Lists(Generic[Row]):
         """
         left = page.limit - known.number if wanted and not known.is_short else 0
         question = _Question(self, tx, parent, page, filters or {})
-        more = {"number": known.number, "versions": known.versions, "documents": left > 0}
-        found, fitting = question.ask(list_statements.rest, left + 1, more)
+        more = {"number": known.number, "versions": known.versions}
+        found, fitting = question.ask(list_statements.rest, left, more)
         if not found:
             raise NotFound(self.parent_resource)
         width = len(self.names)
@@ -104,18 +104,21 @@ class _Question:
     filters: Filters
 
     def ask(
-        self, build: Callable[[Lists[Any], Form], Statement], limit: int, parameters: Mapping[str, Any]
+        self, build: Callable[[Lists[Any], Form], Statement], wanted: int, parameters: Mapping[str, Any]
     ) -> tuple[Found, int]:
-        """Up to `limit` rows, and how many of them have their documents.
+        """Up to `wanted` rows and one that shows whether there are more, and how many of them have their documents.
 
         Mostly all: if none can be larger than its share of `max_bytes`. What can is read again, with its size in view.
+        Where none is wanted, no document is read.
         """
         most = self.page.max_bytes
         documents = self.lists.documents
-        found = self.run(build, {**parameters, "limit": limit, "largest": most // (limit * len(documents))})
-        if not any(sizes.LEFT_OUT in map(itemgetter(at), found) for at in documents):
+        parameters = {**parameters, "limit": wanted + 1}
+        largest = most // ((wanted + 1) * len(documents)) if wanted else 0
+        found = self.run(build, {**parameters, "largest": largest})
+        if not wanted or not any(sizes.LEFT_OUT in map(itemgetter(at), found) for at in documents):
             return found, len(found)
-        found = self.run(build, {**parameters, "limit": limit, "max_bytes": most}, bounded=True)
+        found = self.run(build, {**parameters, "max_bytes": most}, bounded=True)
         return found, sum(row[-1] for row in found)
 
     def run(
