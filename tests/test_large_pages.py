@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine import Connection
 from werkzeug.test import TestResponse
 
 from session_api.config import Settings
@@ -86,12 +89,11 @@ def test_a_page_ends_before_it_has_more_than_max_bytes(
     assert expected == pages(conversation, query)
 
 
-def test_what_postgresql_counts_for_itself_loses_no_document(conversation: Conversation) -> None:
+@pytest.mark.parametrize(("less", "expected"), [(0, [[*range(21)]]), (1, [[*range(20)], [20]])])
+def test_nothing_but_documents_is_counted(conversation: Conversation, less: int, expected: list[list[int]]) -> None:
     conversation.append(*["x" * 300] * 20, "")
 
-    found = pages(conversation, f"max_bytes={sum(conversation.sizes)}")
-
-    assert [[*range(20)], [20]] == found
+    assert expected == pages(conversation, f"max_bytes={sum(conversation.sizes) - less}")
 
 
 @settings(max_examples=25)
@@ -114,8 +116,7 @@ def test_its_pages_are_the_list_and_none_could_be_longer(
     for page, following in zip(found, [*found[1:], []], strict=True):
         together = sum(conversation.sizes[number] for number in page)
         assert 1 == len(page) or together <= max_bytes
-        # PostgreSQL counts four bytes more for each, where it has not unpacked it.
-        more = sum(conversation.sizes[number] + 4 for number in following[:1]) + 4 * len(page)
+        more = sum(conversation.sizes[number] for number in following[:1])
         assert len(page) == limit or not following or together + more > max_bytes
 
 
@@ -183,6 +184,30 @@ def test_it_is_two_statements_where_rows_may_be_large_and_one_where_not(
         costs.append(len(sent))
 
     assert [1, 2] == costs
+
+
+def test_what_lies_behind_a_page_is_not_unpacked_however_well_it_packs(
+    conversation: Conversation, db: Database, tx: Connection
+) -> None:
+    conversation.append(*["x" * 200_000] * 10)
+    with statements_of(db, complete=True) as sent:
+        assert [0] == ids(conversation.read("max_bytes=200000"))
+
+    # Where PostgreSQL keeps what it unpacks, it would write it to a file.
+    tx.exec_driver_sql("SET LOCAL work_mem = '64kB'")
+    explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sent[-1]}".replace("%", "%%")
+    (plan,) = tx.exec_driver_sql(explained).scalar_one()
+
+    assert 0 == plan["Plan"]["Temp Written Blocks"]
+    (cut,) = (node for node in nodes(plan["Plan"]) if node.get("Subplan Name") == "CTE cut")
+    assert {1, 2} == {node["Actual Rows"] for node in nodes(cut) if node["Node Type"] in ("Limit", "WindowAgg")}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The plan with all that is in it."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=0&max_bytes=1"])

@@ -88,11 +88,10 @@ def rest(lists: Lists[Any], form: Form) -> Statement:
 def _statement(lists: Lists[Any], form: Form, page: Select[Any]) -> Statement:
     if not form.bounded:
         return Statement(page)
-    rows, fits = sizes.fitting(page.subquery("page"), lists.order, form.descending)
-    found = [rows.c[column.name] for column in page.selected_columns]
-    columns = [case((fits, column)).label(column.name) if is_document(column) else column for column in found]
+    rows = sizes.fitting(page.subquery("page"), lists.order, form.descending)
+    columns = [case((rows.c.fits, column)).label(column.name) if is_document(column) else column for column in rows.c]
     order = [rows.c[name] for name in lists.order]
-    return Statement(select(*columns, fits.label("fits")).order_by(*_sorted(order, form.descending)))
+    return Statement(select(*columns).order_by(*_sorted(order, form.descending)))
 
 
 def _page(lists: Lists[Any], form: Form, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:

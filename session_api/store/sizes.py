@@ -15,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     FromClause,
-    FunctionElement,
     Text,
     and_,
     bindparam,
@@ -25,9 +24,8 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    type_coerce,
+    true,
 )
-from sqlalchemy.types import UserDefinedType
 
 from ..models import JSONText, is_document
 
@@ -35,6 +33,7 @@ LEFT_OUT = b"0"  # in place of a document, which is an object
 
 # LZ4 packs 255 bytes into one at best, pglz 88.
 _UNPACKED: ColumnElement[int] = literal_column("255")
+_BLOCK: ColumnElement[int] = literal_column("32768")  # the largest that PostgreSQL can be built with; a row is in one
 _MAX_BYTES = bindparam("max_bytes", type_=BigInteger)
 _LARGEST = bindparam("largest", type_=BigInteger)
 
@@ -46,35 +45,29 @@ def unless_large(document: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((most > _LARGEST, literal_column(f"'{LEFT_OUT.decode()}'::json", JSONText)), else_=document)
 
 
-def fitting(page: FromClause, order: Sequence[str], descending: bool) -> tuple[FromClause, ColumnElement[bool]]:
-    """The page with the columns that it had, and whether a row is one of the first, which have `max_bytes` together.
+def fitting(page: FromClause, order: Sequence[str], descending: bool) -> FromClause:
+    """The page, with one more column, `fits`: whether a row is one of the first, which have `max_bytes` together.
 
-    The very first one always is. Every document is unpacked once at most, and none behind rows that have as much while
-    they are packed.
+    The very first one always is. Behind the first that is not, nothing is unpacked.
     """
-    stored = _sum(_stored(column) for column in page.c if is_document(column))
-    begins = _so_far(func.sum(stored), page, order, descending) - stored < _MAX_BYTES
-    columns = [_unpacked(column, begins) if is_document(column) else column for column in page.c]
-    unpacked = select(*columns, begins.label("begins")).subquery("unpacked")
-
-    size = _sum(func.octet_length(column) for column in unpacked.c if is_document(column))
-    through = _so_far(func.sum(size), unpacked, order, descending)
-    is_first = _so_far(func.count(), unpacked, order, descending) == literal_column("1")
-    return unpacked, and_(unpacked.c.begins, or_(through <= _MAX_BYTES, is_first))
-
-
-def _unpacked(document: ColumnElement[Any], condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    text = cast(cast(document, Text), _Bpchar)
-    return type_coerce(case((condition, text)), JSONText).label(document.name)
+    by = [page.c[name].desc() if descending else page.c[name] for name in order]
+    rows = select(*page.c, func.row_number().over(order_by=by).label("number")).cte("numbered")
+    size = _sum(_size(column) for column in rows.c if is_document(column))
+    through = func.sum(size).over(order_by=rows.c.number, rows=(None, 0))
+    sized = select(rows.c.number, through.label("through")).subquery("sized")
+    is_cut = and_(sized.c.through > _MAX_BYTES, sized.c.number > literal_column("1"))
+    # Row by row, and no further than to the one that is found; as a subquery it might be looked for at every row.
+    cut = select(sized.c.number).where(is_cut).order_by(sized.c.number).limit(literal_column("1")).cte("cut")
+    cut = cut.prefix_with("MATERIALIZED")
+    fits = or_(cut.c.number.is_(None), rows.c.number < cut.c.number)
+    columns = [rows.c[column.name] for column in page.c]
+    return select(*columns, fits.label("fits")).select_from(rows.outerjoin(cut, true())).subquery("fitting")
 
 
-class _Bpchar(UserDefinedType[str]):
-    """Text under another name, by which statement.py knows that it is a document: back to `json` it would be parsed."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **kwargs: Any) -> str:
-        return "bpchar"
+def _size(document: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What it has as text. Only what is packed or in the row itself has to be read for that."""
+    is_apart = and_(func.pg_column_compression(document).is_(None), _stored(document) > _BLOCK)
+    return case((is_apart, _stored(document)), else_=func.octet_length(cast(document, Text)))
 
 
 def _stored(document: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -83,11 +76,3 @@ def _stored(document: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _sum(sizes: Iterable[ColumnElement[Any]]) -> ColumnElement[Any]:
     return reduce(add, (func.coalesce(size, literal_column("0")) for size in sizes))
-
-
-def _so_far(
-    aggregate: FunctionElement[Any], rows: FromClause, order: Sequence[str], descending: bool
-) -> ColumnElement[Any]:
-    """The aggregate of all rows as far as this one."""
-    by = [rows.c[name].desc() if descending else rows.c[name] for name in order]
-    return aggregate.over(order_by=by, rows=(None, 0))

@@ -22,9 +22,9 @@ from ..models import JSONText
 LARGE_BYTES = 1 << 19
 IS_LARGE = "session_api.is_large"
 
-# By the number of the type in PostgreSQL: `json`, and `bpchar` where sizes.py has unpacked it. Documents are for no
-# parser; as text, one with an emoji in it would take four bytes a character.
-_AS_BYTES = {114: BYTES, 1042: BYTES}
+# By the number of the type in PostgreSQL. Documents are for no parser; as text, one with an emoji in it would take four
+# bytes a character.
+_AS_BYTES = {114: BYTES}
 
 _DIALECT: Any = cast(Any, psycopg2_dialect)()
 
