@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from strands_session_client import ahead
 from strands_session_client.cache import Cache
+from strands_session_client.errors import UnexpectedAnswerError
 from strands_session_client.reader import Page, Reader
 from strands_session_client.wire import Document
 
@@ -39,7 +40,7 @@ class Pages:
             limit -= len(page.rows)
             if page.next is None or not limit:
                 return
-            query = _behind(query, page.next)
+            query = _following(query, page, page.next)
 
     def all(self, path: str, name: str, query: Query, offset: int) -> Iterator[Document]:
         """All rows from a position on.
@@ -66,7 +67,7 @@ class Pages:
                 yield from page.rows
                 if page.next is None:
                     return
-                query = _behind(query, page.next)
+                query = _following(query, page, page.next)
         finally:
             if begun:
                 begun.wait()
@@ -88,6 +89,13 @@ class Pages:
 
 def _with_limit(target: str, limit: int) -> str:
     return f"{target}&limit={limit}"
+
+
+def _following(query: Query, page: Page, cursor: str) -> Query:
+    """What asks for the page behind this one. Raises UnexpectedAnswerError where that would never end."""
+    if not page.rows or cursor == query.get("after"):
+        raise UnexpectedAnswerError("The base URL looks wrong: a page of what answered leads to no other.")
+    return _behind(query, cursor)
 
 
 def _behind(query: Query, cursor: str) -> Query:

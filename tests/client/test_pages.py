@@ -344,6 +344,16 @@ def test_a_rest_that_nobody_asked_for_is_an_error(pages_of):
         PostgreSQLSessionRepository(server.url).list_messages("s1", "a1")
 
 
+@pytest.mark.parametrize("limit", [None, 1000])
+@pytest.mark.parametrize("message_ids", [(), range(3)], ids=["empty", "always the same"])
+def test_pages_that_lead_nowhere_are_an_error(pages_of, message_ids, limit):
+    server = pages_of((message_ids, True))
+
+    with pytest.raises(UnexpectedAnswerError, match="The base URL looks wrong"):
+        PostgreSQLSessionRepository(server.url).list_messages("s1", "a1", limit=limit)
+    assert 2 >= len(server.received)
+
+
 # Pages that are asked for before the one in front of them has come
 
 
