@@ -225,6 +225,17 @@ def test_a_page_of_no_rows_is_one_statement_that_reads_no_document(
     assert "content" not in str(rows)
 
 
+def test_it_is_one_more_where_what_is_known_has_changed(conversation: Conversation, sent: list[str]) -> None:
+    conversation.append(*["x" * 20_000] * 4)
+    tag = conversation.read("max_bytes=65000").headers["ETag"]
+    conversation.client.delete(f"{conversation.url}/0")
+    sent.clear()
+
+    again = conversation.read("max_bytes=65000", If_None_Match=tag, A_IM="feed")
+
+    assert (200, [1, 2, 3], 3) == (again.status_code, ids(again), len(sent))
+
+
 @pytest.mark.parametrize("a_im", [{}, {"A_IM": "feed"}])
 def test_a_short_page_that_is_unchanged_is_304_in_one_statement_that_reads_no_document(
     conversation: Conversation, sent: list[str], a_im: dict[str, str]
