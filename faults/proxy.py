@@ -50,8 +50,7 @@ class Proxy:
     `stall` keeps connections open and passes nothing on; `cut` closes them and `reset` does so without a goodbye.
     `cut_requests` and `cut_halves` close when the next request comes, before anything or with half of it passed on;
     `cut_answers` lets requests through and closes when the next answer comes: the server did the work, the client
-    never hears of it. A goodbye is no request. `delay` (seconds), `bytes_per_second` and `refuses` hold while they are
-    set; `calm` ends all.
+    never hears of it. A goodbye is no request. `delay` (seconds), `bytes_per_second` and `refuses` hold until `calm`.
     """
 
     def __init__(self, connect: Connect) -> None:

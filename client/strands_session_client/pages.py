@@ -36,9 +36,9 @@ class Pages:
         while True:
             target = _with_limit(self._target(path, query), min(limit, self._longest))
             page = self._reader.page(target, expects=name, name=target)
-            yield from page.rows
+            yield from page.rows[:limit]
             limit -= len(page.rows)
-            if page.next is None or not limit:
+            if page.next is None or limit <= 0:
                 return
             query = _following(query, page, page.next)
 

@@ -322,6 +322,13 @@ def test_what_changed_in_between_is_not_mixed(pages_of):
     assert 2 == len(server.received)
 
 
+def test_of_a_page_that_is_longer_than_was_asked_for_nobody_sees_the_end(pages_of):
+    server = pages_of((range(5), True))
+
+    assert [0, 1, 2] == ids(PostgreSQLSessionRepository(server.url).list_messages("s1", "a1", limit=3))
+    assert 1 == len(server.received)
+
+
 @pytest.mark.parametrize("base", [(), (("Delta_Base", '"v0"'),)], ids=["none", "another"])
 def test_a_rest_of_something_else_is_not_believed(pages_of, base):
     server = pages_of(FIRST, (range(120, 150), False, ("status", 226), *base), (range(150), False))
