@@ -135,7 +135,7 @@ def test_who_gives_none_is_told_how_many_fit_and_never_gets_fewer_than_there_are
 
     refused = conversation.read("limit=100")
 
-    sentence = "These 100 have more than 80000 bytes: ask for 8 at most, or give max_bytes and follow next."
+    sentence = "A page of 100 has more than 80000 bytes here: ask for 8 at most, or give max_bytes and follow next."
     assert (400, {"limit": [sentence]}) == (refused.status_code, refused.json["details"])
     assert [*range(8)] == ids(conversation.read("limit=8"))
     assert [8, 9] == ids(conversation.read("limit=8&offset=8"))

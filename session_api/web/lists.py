@@ -90,7 +90,7 @@ def _page(query: Mapping[str, Any], order: tuple[str, ...]) -> Page:
 def _too_large(page: Page, listing: Listing[Any]) -> Invalid:
     """Not a shorter page: who counts on its length would never see what it lacks."""
     fits = f"ask for {listing.all.number} at most, or give max_bytes and follow next."
-    return Invalid({"limit": [f"These {page.limit} have more than {page.max_bytes} bytes: {fits}"]})
+    return Invalid({"limit": [f"A page of {page.limit} has more than {page.max_bytes} bytes here: {fits}"]})
 
 
 def _cursor(last: SortKey) -> str:
